@@ -1,0 +1,142 @@
+/**
+ * What stops the work. Everything that is merely wrong with an image is a {@link Finding}
+ * (operations/finding.ts), data and not an exception.
+ *
+ * An ImageError carries a stable code and the numbers that belong to it. The sentences live with
+ * those who speak to somebody: `command/messages.ts` says it in qemu-img's words, `app/text` in a
+ * person's words, in each language. Both are checked by the compiler to know every code.
+ */
+
+/** Details of each code. A code is added here first; the compiler then asks for its sentences. */
+export interface ErrorDetails {
+  /** The work was stopped on request. */
+  cancelled: Record<never, never>;
+  /** A header field has a value that no valid image has; `problem` says which rule it breaks. */
+  'invalid-header': {
+    problem: HeaderProblem;
+    field: string;
+    value: string;
+    limit: string;
+    message: string;
+  };
+  /** The content is none of the known formats (and raw was not asked for). */
+  'not-a-disk-image': { format: string; name: string; size: number; looksLike: ForeignContent };
+  /** Incompatible feature bits that this version does not know; names from the image's own table. */
+  'unknown-features': { features: string };
+  /** A feature that the format has, but this version cannot read yet. */
+  'unsupported-feature': { feature: string };
+  /** Guest content cannot be had at this place. Offsets in bytes. */
+  'unreadable-cluster': {
+    guestOffset: number;
+    hostOffset: number;
+    length: number;
+    reason: UnreadableReason;
+  };
+  /** The image names a backing file that was not given. */
+  'backing-missing': { name: string; format: string };
+  /** A chain of backing files contains itself. */
+  'backing-loop': { name: string };
+  /** Reading the medium failed. */
+  'read-failed': { name: string; offset: number; length: number; reason: string };
+  /** The medium no longer holds the file, or the browser no longer lets us read it. */
+  'file-gone': { name: string };
+  /** The file has another size or time than when it was opened. */
+  'file-changed': { name: string };
+  /** Permission to read or write was taken back. */
+  'permission-lost': { name: string };
+  /** Writing the result failed for another reason than space. */
+  'write-failed': { name: string; offset: number; length: number; reason: string };
+  /** No room for the result. */
+  'disk-full': { name: string; needed: number };
+  /** The browser refused to finish a written file. */
+  'finish-refused': { name: string };
+  /** The storage is read only. */
+  'read-only': { name: string };
+  /** The browser keeps files in memory only and the result is too large for that. */
+  'private-window': { needed: number };
+  /** The copy differs from the source: must never happen, and is never hidden. */
+  'verify-failed': { name: string; offset: number };
+  /** A number beyond 2^53-1 where an exact one is needed, or an allocation beyond the budget. */
+  'too-large': { what: string; value: string; limit: number };
+  /** The check of this format is not supported (raw). */
+  'check-unsupported': { format: string };
+  /** A file of that name cannot be opened by the one who was asked for it. */
+  'open-failed': { name: string; reason: string };
+  /** A defect of this program. */
+  internal: { reason: string };
+}
+
+export type ErrorCode = keyof ErrorDetails;
+
+/** What a file that is no disk image is instead, judged by its first bytes. */
+export type ForeignContent =
+  'empty' | 'too-short' | 'html' | 'lfs-pointer' | 'text' | 'gzip' | 'xz' | 'zstd' | 'zip' | 'unknown';
+
+/** Why guest content cannot be had. */
+export type UnreadableReason =
+  | 'l2-unaligned'
+  | 'data-unaligned'
+  | 'zero-in-v2'
+  | 'compressed-corrupt'
+  | 'compressed-short'
+  | 'backing-missing'
+  | 'subcluster-invalid';
+
+/** The rules of qcow2-spec «Header» and of QEMU's limits that a header can break. */
+export type HeaderProblem =
+  | 'version'
+  | 'cluster-size'
+  | 'header-too-short'
+  | 'header-too-long'
+  | 'backing-offset'
+  | 'backing-name-too-long'
+  | 'refcount-order'
+  | 'crypt-method'
+  | 'compression-bit-unset'
+  | 'compression-bit-set'
+  | 'compression-type'
+  | 'subcluster-size'
+  | 'size-too-big'
+  | 'l1-too-large'
+  | 'l1-too-small'
+  | 'l1-offset'
+  | 'l1-unreadable'
+  | 'refcount-table-offset'
+  | 'refcount-table-too-large'
+  | 'refcount-table-missing'
+  | 'refcount-table-unreadable'
+  | 'snapshot-table-too-large'
+  | 'snapshot-table-offset'
+  | 'snapshot-table-invalid'
+  | 'extension-too-large'
+  | 'backing-format-too-long'
+  | 'bitmaps-extension'
+  | 'crypto-extension'
+  | 'data-file-missing'
+  | 'data-file-raw';
+
+/** An error with a stable code; compare codes, never messages. */
+export class ImageError<Code extends ErrorCode = ErrorCode> extends Error {
+  readonly code: Code;
+  readonly details: ErrorDetails[Code];
+
+  constructor(code: Code, details: ErrorDetails[Code], options?: { cause?: unknown }) {
+    super(`${code} ${JSON.stringify(details)}`, options);
+    this.name = 'ImageError';
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** Whether `error` is an ImageError of that code (of any code when none is given). */
+export function isImageError<Code extends ErrorCode = ErrorCode>(
+  error: unknown,
+  code?: Code,
+): error is ImageError<Code> {
+  return error instanceof ImageError && (code === undefined || error.code === code);
+}
+
+/** Throws `cancelled` once the signal is set: called between units of work that take < 50 ms. */
+export function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new ImageError('cancelled', {});
+}

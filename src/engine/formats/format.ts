@@ -1,0 +1,82 @@
+import type { Storage } from '../storage/storage.ts';
+
+/** The formats known so far, by qemu-img's names. */
+export type FormatName = 'qcow2' | 'raw';
+
+/**
+ * Where a run of guest bytes is.
+ * - `data`: at `hostOffset` of `storage`, as they are.
+ * - `compressed`: one cluster, packed into `hostLength` bytes at `hostOffset`; `length` is what it
+ *   unpacks to (clipped to the asked range; `clusterOffset` is the guest offset where it begins).
+ * - `zero`: reads as zeros whatever is behind; `hostOffset` >= 0 when host space is kept for it.
+ * - `unallocated`: not in this image; the backing image decides, or zeros where there is none.
+ * - `invalid`: the tables are damaged here; reading throws `unreadable-cluster` with `reason`.
+ */
+export type ExtentKind = 'data' | 'compressed' | 'zero' | 'unallocated' | 'invalid';
+
+/** A run of guest bytes with one answer. Offsets and lengths in bytes. */
+export interface Extent {
+  readonly kind: ExtentKind;
+  /** Guest offset of the run. */
+  offset: number;
+  length: number;
+  /** Offset in `storage`, or -1 where there is none. */
+  hostOffset: number;
+  /** Bytes that a compressed cluster takes in the file (whole sectors); else 0. */
+  hostLength: number;
+  /** Guest offset of the first byte of the (compressed) cluster; else equal to `offset`. */
+  clusterOffset: number;
+  /** Why, for `invalid`. */
+  reason?: import('../errors.ts').UnreadableReason;
+}
+
+/**
+ * What a format makes of storages: a guest disk. Formats map; shared code (operations/) reads,
+ * converts, compares and shows, once for all formats.
+ */
+export interface Disk {
+  readonly format: FormatName;
+  /** Virtual size in bytes, as the guest sees it. */
+  readonly size: number;
+  /** The file that this disk was opened from; `data` extents lie in it. */
+  readonly storage: Storage;
+  /** Bytes per cluster: the unit of compression and allocation (0 for raw). */
+  readonly clusterSize: number;
+  /** The backing image, opened through the gate; undefined when there is none or it is missing. */
+  readonly backing: Disk | undefined;
+  /** The image names a backing file, but it is not open: unallocated ranges are unknown. */
+  readonly backingMissing: boolean;
+
+  /**
+   * The runs from `offset` on, in guest order, without gaps, each as long as possible, neighbours
+   * never mergeable. Covers at least one run and at most `length` bytes; how much is covered at
+   * once is the format's choice (a bounded piece of its tables), the caller goes on from there.
+   * A batch and not a single run, because an await per cluster would rule the time of badly
+   * fragmented images. The array belongs to the caller.
+   */
+  map(offset: number, length: number): Promise<Extent[]>;
+
+  /** Unpacks one compressed cluster (see `Extent.hostLength`) into `target` (clusterSize bytes). */
+  decompress?(packed: Uint8Array, target: Uint8Array): DecompressResult;
+
+  close(): Promise<void>;
+}
+
+/** `short`: the stream ended or broke off before the cluster was full; `corrupt`: not a stream. */
+export type DecompressResult = 'ok' | 'short' | 'corrupt';
+
+/**
+ * Asked for every file that an image names. Returns undefined to refuse (or when nobody can give
+ * it): the image then opens with `backingMissing`. Nothing that an image names opens by itself.
+ */
+export type Gate = (request: GateRequest) => Promise<Storage | undefined>;
+
+export interface GateRequest {
+  readonly kind: 'backing';
+  /** The name as the image has it; never trusted, never followed by itself. */
+  readonly name: string;
+  /** The format recorded in the image, '' when none is. */
+  readonly format: string;
+  /** The name of the storage that asks (names are relative to it). */
+  readonly from: string;
+}

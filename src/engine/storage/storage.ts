@@ -1,0 +1,50 @@
+/**
+ * Where bytes live. A picked File, an OPFS file, a file under Node, memory: one small class each,
+ * all held to the same conformance suite (test/storage). Decorators (slice, overlay) are storages
+ * too. Formats never know which one they read.
+ */
+export interface Storage {
+  /** What to call it in messages: normally the file's name. */
+  readonly name: string;
+  /** Bytes now. Grows by {@link write} behind the end, changes by {@link resize}. */
+  readonly size: number;
+  /** Whether write and resize are possible at all. */
+  readonly writable: boolean;
+
+  /**
+   * Fills `target` from `offset` (bytes). Returns how many bytes there were: fewer than asked only
+   * where the storage ends. Callers decide what a short read means; nothing is padded here.
+   * @throws ImageError read-failed, file-gone, file-changed, permission-lost
+   */
+  read(offset: number, target: Uint8Array): Promise<number>;
+
+  /**
+   * Writes all of `source` at `offset`. Behind the end the gap reads as zeros (a hole where the
+   * platform has holes). The bytes may be used until the promise settles, not longer.
+   * @throws ImageError write-failed, disk-full, read-only, permission-lost
+   */
+  write(offset: number, source: Uint8Array): Promise<void>;
+
+  /** Cuts or extends to `size` bytes; new bytes read as zeros and take no room where holes exist. */
+  resize(size: number): Promise<void>;
+
+  /** Returns when everything written is on the medium. */
+  flush(): Promise<void>;
+
+  /** Releases what is held. Safe to call twice. */
+  close(): Promise<void>;
+
+  /** Bytes really taken on the medium, where the platform tells; else undefined. */
+  allocated?(): Promise<number | undefined>;
+}
+
+/** Reads exactly `length` bytes; bytes behind the end of the storage are zeros, as QEMU has it. */
+export async function readPadded(
+  storage: Storage,
+  offset: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length);
+  if (offset < storage.size) await storage.read(offset, bytes);
+  return bytes;
+}
