@@ -1,0 +1,2 @@
+/** Operations let events in between units of work, so that a cancel is heard within 0.1 s. */
+export { pacer, yieldToEvents } from '../yield.ts';
