@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vite';
+import { devContentSecurityPolicy } from './scripts/lib/vite-dev-csp.ts';
+import { serviceWorker } from './scripts/lib/vite-service-worker.ts';
+
+const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+
+/** The app: `dist/app`, any static host, any sub-path. */
+export default defineConfig({
+  base: './',
+  plugins: [svelte(), devContentSecurityPolicy(), serviceWorker('src/sw/sw.ts')],
+  define: { __APP_VERSION__: JSON.stringify(version) },
+  worker: { format: 'es' },
+  build: {
+    outDir: 'dist/app',
+    target: 'es2023',
+    // Every browser that can run the app knows modulepreload.
+    modulePreload: { polyfill: false },
+    // The policy allows no inline script, and small files in the cache cost nothing.
+    assetsInlineLimit: 0,
+    reportCompressedSize: false,
+  },
+  optimizeDeps: { include: ['comlink', 'idb-keyval', 'pako'] },
+});

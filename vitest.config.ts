@@ -1,0 +1,64 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig } from 'vitest/config';
+import { chromiumOptions } from './test/chromium.ts';
+
+/**
+ * `unit` and `golden` run under Node, `browser` in Chromium. Golden tests compare with the real
+ * qemu-img and have their own project so that `npm test` can say when they were skipped.
+ */
+export default defineConfig({
+  define: { __APP_VERSION__: JSON.stringify('0.0.0-test') },
+  test: {
+    // The clients' default is a thread a core; the machines that run this have two.
+    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        plugins: [svelte()],
+        // Runes classes are tested under Node with Svelte's client runtime, not its server one.
+        resolve: { conditions: ['browser', 'module', 'development'] },
+        test: {
+          name: 'unit',
+          environment: 'node',
+          include: ['test/{unit,property,damaged}/**/*.test.ts', 'test/storage/**/*.node.test.ts'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'golden',
+          environment: 'node',
+          include: ['test/golden/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        plugins: [svelte()],
+        optimizeDeps: { include: ['comlink', 'idb-keyval', 'pako'] },
+        worker: { format: 'es' },
+        test: {
+          name: 'browser',
+          include: ['test/{browser,storage}/**/*.browser.test.ts'],
+          testTimeout: 60_000,
+          // One file after the other: they share the origin's private storage.
+          fileParallelism: false,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: await chromiumOptions(),
+              // A private window keeps OPFS in memory, where 2 GiB files fail silently.
+              persistentContext: true,
+            }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+});
