@@ -62,6 +62,10 @@ export interface ErrorDetails {
   'check-unsupported': { format: string };
   /** A file of that name cannot be opened by the one who was asked for it. */
   'open-failed': { name: string; reason: string };
+  /** The result was to replace the very file that it is made from. */
+  'same-file': { name: string };
+  /** The thread that does the work ended by itself; everything that it was doing is lost. */
+  'worker-died': { reason: string };
   /** A defect of this program. */
   internal: { reason: string };
 }

@@ -94,7 +94,19 @@ export type JobEvent =
     }
   | { type: 'output'; stream: 'out' | 'err'; text: string }
   | { type: 'done'; result: CheckReport | ConvertResult | CommandResult }
-  | { type: 'failed'; error: WireError };
+  | { type: 'failed'; error: WireError; left: LeftBehind | undefined };
+
+/**
+ * What became of the result of a job that did not end well.
+ * - `removed`: there is nothing of it.
+ * - `untouched`: the chosen file is as it was before.
+ * - `unverified`: the file is written to its end, but was not compared with the source.
+ * - `partial`: an unfinished file is still there; it could not be removed.
+ */
+export interface LeftBehind {
+  name: string;
+  state: 'removed' | 'untouched' | 'unverified' | 'partial';
+}
 
 /** What the worker can do on this browser. */
 export interface EngineFacts {
@@ -113,10 +125,15 @@ export interface EngineApi {
   /** Opens it again with `file` as its backing image. */
   attachBacking(image: ImageId, file: File): Promise<OpenedImage>;
   close(image: ImageId): Promise<void>;
-  /** Starts a job; its events come through the port, the last one is `done` or `failed`. */
+  /**
+   * Starts a job; its events ({@link JobEvent}) come through the port, the last one is `done` or
+   * `failed`. The port is the worker's then, which closes it at the end.
+   */
   start(request: JobRequest, events: MessagePort): Promise<JobId>;
   /** Asks a job to stop; it ends with `failed` and the code `cancelled`. */
   cancel(job: JobId): Promise<void>;
+  /** Answers at once: a sign of life. */
+  ping(): Promise<void>;
   /** Results that lie in private storage. */
   privateFiles(): Promise<PrivateFile[]>;
   privateFile(name: string): Promise<File>;
