@@ -1,0 +1,212 @@
+import type {
+  ErrorCode,
+  ErrorDetails,
+  ForeignContent,
+  HeaderProblem,
+} from '../../engine/errors.ts';
+import type { UnreadableReason } from '../../engine/errors.ts';
+import { bytes, hex } from '../units.ts';
+
+/** An error in a person's words: what happened, why, and what can be done now. */
+export interface ErrorSentence {
+  what: string;
+  why: string;
+  now: string;
+}
+
+/** A sentence for every error code; the compiler asks for those of new codes. */
+export type ErrorSentences = {
+  [Code in ErrorCode]: (details: ErrorDetails[Code]) => ErrorSentence;
+};
+
+type Details<Code extends ErrorCode> = ErrorDetails[Code];
+
+const FOREIGN: Record<ForeignContent, string> = {
+  empty: 'The file is empty: it has no bytes at all.',
+  'too-short': 'The file is too short to be a disk image.',
+  html: 'It is a web page. A download link often gives the page about a file in place of the file.',
+  'lfs-pointer': 'It is a Git LFS pointer: a few lines of text that stand for the real file.',
+  text: 'It is a text file.',
+  gzip: 'It is a gzip archive. The image may be inside.',
+  xz: 'It is an xz archive. The image may be inside.',
+  zstd: 'It is a Zstandard archive. The image may be inside.',
+  zip: 'It is a ZIP archive. The image may be inside.',
+  unknown: 'Its first bytes belong to no format that is known here.',
+};
+
+const FOREIGN_NOW: Record<ForeignContent, string> = {
+  empty: 'Download or copy it again.',
+  'too-short': 'Download or copy it again.',
+  html: 'Open the link in a browser, find the real download and save that.',
+  'lfs-pointer': 'Fetch the real file with “git lfs pull” and open that.',
+  text: 'Choose another file.',
+  gzip: 'Unpack it first (gunzip) and open what comes out.',
+  xz: 'Unpack it first (unxz) and open what comes out.',
+  zstd: 'Unpack it first (unzstd) and open what comes out.',
+  zip: 'Unpack it first and open what comes out.',
+  unknown: 'If it is a plain copy of a disk, open it as a raw disk. Otherwise choose another file.',
+};
+
+const HEADER: Record<HeaderProblem, (d: Details<'invalid-header'>) => string> = {
+  version: (d) => `It says it is version ${d.value} of qcow2; versions 2 and 3 exist.`,
+  'cluster-size': (d) =>
+    `The cluster size is 2^${d.value} bytes; it has to be between 512 bytes and 2 MiB.`,
+  'header-too-short': (d) => `The header says it is ${d.value} bytes long; it needs ${d.limit}.`,
+  'header-too-long': () => 'The header says it is longer than its cluster.',
+  'backing-offset': () => 'The place of the backing file name lies outside the header cluster.',
+  'backing-name-too-long': () => 'The backing file name is longer than 1023 bytes or its cluster.',
+  'refcount-order': () => 'The reference counts are wider than 64 bits.',
+  'crypt-method': (d) => `It names encryption method ${d.value}, which does not exist.`,
+  'compression-bit-unset': () =>
+    'It uses another compression than zlib without the mark that goes with it.',
+  'compression-bit-set': () => 'It is marked as using another compression, but names zlib.',
+  'compression-type': (d) => `It names compression type ${d.value}, which does not exist.`,
+  'subcluster-size': () => 'Its clusters are too small for the extended L2 entries it claims.',
+  'size-too-big': (d) => `The disk would be ${d.value} bytes large. No table can describe that.`,
+  'l1-too-large': () => 'The L1 table is larger than 32 MiB, the most that QEMU reads.',
+  'l1-too-small': () => 'The L1 table is too small for the size of the disk.',
+  'l1-offset': () => 'The L1 table does not begin at a cluster.',
+  'l1-unreadable': () => 'The L1 table could not be read.',
+  'refcount-table-offset': () => 'The reference count table does not begin at a cluster.',
+  'refcount-table-too-large': () =>
+    'The reference count table is larger than 8 MiB, the most that QEMU reads.',
+  'refcount-table-missing': () => 'It has no reference count table.',
+  'refcount-table-unreadable': () => 'The reference count table could not be read.',
+  'snapshot-table-too-large': () => 'The snapshot table is larger than any that QEMU would write.',
+  'snapshot-table-offset': () => 'The snapshot table does not begin at a cluster.',
+  'snapshot-table-invalid': () => 'The snapshot table makes no sense.',
+  'extension-too-large': () => 'A header extension is longer than the room there is for it.',
+  'backing-format-too-long': () => 'The name of the backing format is too long.',
+  'bitmaps-extension': () => 'The list of dirty bitmaps in the header is not valid.',
+  'crypto-extension': () => 'The encryption data in the header does not fit the encryption method.',
+  'data-file-missing': () => 'Its data is in another file, but the header does not name it.',
+  'data-file-raw': () => 'It claims a raw data file, but has no data file.',
+};
+
+const UNREADABLE: Record<UnreadableReason, string> = {
+  'l2-unaligned': 'The table that maps this place is itself misplaced.',
+  'data-unaligned': 'The table entry for this place points between two clusters.',
+  'zero-in-v2': 'The table entry uses a mark that version 2 of the format does not have.',
+  'compressed-corrupt': 'The compressed data there is damaged.',
+  'compressed-short': 'The compressed data there ends too early.',
+  'backing-missing': 'This part of the disk is in the backing file, which is not open.',
+  'subcluster-invalid': 'The table entry for this place contradicts itself.',
+};
+
+const named = (name: string): string => (name === '' ? 'The file' : `“${name}”`);
+
+export const enErrors: ErrorSentences = {
+  cancelled: () => ({
+    what: 'Cancelled.',
+    why: 'Your file was not changed.',
+    now: '',
+  }),
+  'invalid-header': (d) => ({
+    what: 'The header of this image is not valid.',
+    why: HEADER[d.problem](d),
+    now: 'The beginning of the file is damaged or was never a good image. Get it again from where it came, or take the first 64 KiB from a backup of the same image.',
+  }),
+  'not-a-disk-image': (d) => ({
+    what: `${named(d.name)} is not a disk image that this app knows.`,
+    why: FOREIGN[d.looksLike],
+    now: FOREIGN_NOW[d.looksLike],
+  }),
+  'unknown-features': (d) => ({
+    what: 'This image uses features that are not known here.',
+    why: `The image itself names them: ${d.features}. Reading on could give wrong data.`,
+    now: 'Use the program that made the image, or a newer version of this app.',
+  }),
+  'unsupported-feature': (d) => ({
+    what: `This image uses “${d.feature}”, which this version cannot read.`,
+    why: 'The header can be shown, the content cannot.',
+    now: 'Convert it with qemu-img where it was made, or use a newer version of this app.',
+  }),
+  'unreadable-cluster': (d) => ({
+    what: `The disk cannot be read at ${hex(d.guestOffset)} (${bytes(d.length, 'en')}).`,
+    why: UNREADABLE[d.reason],
+    now:
+      d.reason === 'backing-missing'
+        ? 'Open the backing file from the Overview, then try again.'
+        : 'Run the check to see what else is concerned.',
+  }),
+  'backing-missing': (d) => ({
+    what: `This image holds only changes. It needs “${d.name}” to give the whole disk.`,
+    why: 'Nothing that an image names is opened by itself.',
+    now: 'Locate the file in the Overview.',
+  }),
+  'backing-loop': (d) => ({
+    what: `The chain of backing files comes back to “${d.name}”.`,
+    why: 'An image cannot be its own base.',
+    now: 'Choose the right backing file.',
+  }),
+  'read-failed': (d) => ({
+    what: `${named(d.name)} could not be read at ${hex(d.offset)}.`,
+    why: d.reason,
+    now: 'Was the disk or the network drive unplugged? Try again, or copy the file to this computer first.',
+  }),
+  'file-gone': (d) => ({
+    what: `${named(d.name)} is no longer there.`,
+    why: 'It was moved, renamed or deleted after it was opened.',
+    now: 'Choose it again.',
+  }),
+  'file-changed': (d) => ({
+    what: `${named(d.name)} changed on disk since it was opened.`,
+    why: 'A virtual machine may be using it. Nothing was written.',
+    now: 'Stop what is using it, then read it again.',
+  }),
+  'permission-lost': (d) => ({
+    what: `The browser no longer allows reading ${named(d.name)}.`,
+    why: 'The permission ends with the last tab of this app, or was taken back.',
+    now: 'Open the file again to allow it.',
+  }),
+  'write-failed': (d) => ({
+    what: `Writing ${named(d.name)} failed at ${bytes(d.offset, 'en')}.`,
+    why: d.reason,
+    now: 'Your original was not changed. Try another place for the result.',
+  }),
+  'disk-full': (d) => ({
+    what: `No room left for the result: ${bytes(d.needed, 'en')} needed.`,
+    why: 'Your original was not changed. The unfinished copy was removed.',
+    now: 'Free some space, or choose another place for the result.',
+  }),
+  'finish-refused': (d) => ({
+    what: `The browser refused to finish ${named(d.name)}.`,
+    why: 'It checks finished files for safety and did not accept this one. The unfinished copy was removed.',
+    now: 'Try again, or keep the result in the browser and download it.',
+  }),
+  'read-only': (d) => ({
+    what: `${named(d.name)} cannot be written.`,
+    why: 'It is open for reading only.',
+    now: 'Choose another target.',
+  }),
+  'private-window': (d) => ({
+    what: `A result of ${bytes(d.needed, 'en')} cannot be made in this window.`,
+    why: 'Private windows keep files in memory only; about 1 GiB fits.',
+    now: 'Choose a folder for the result, or open this page in a normal window.',
+  }),
+  'verify-failed': (d) => ({
+    what: `The copy differs from the source at ${hex(d.offset)}.`,
+    why: 'What was written could not be read back the same. This must never happen.',
+    now: 'Do not use the copy. Convert again; if it happens twice, suspect the disk or the memory of this computer.',
+  }),
+  'too-large': (d) => ({
+    what: `${d.what} is too large: ${d.value}.`,
+    why: `The limit is ${d.limit.toLocaleString('en')}.`,
+    now: 'No valid image needs this. The file is damaged or was made to do harm.',
+  }),
+  'check-unsupported': (d) => ({
+    what: `A ${d.format} image has nothing that could be checked.`,
+    why: 'It is the bare content of a disk, without tables that could be wrong.',
+    now: '',
+  }),
+  'open-failed': (d) => ({
+    what: `${named(d.name)} could not be opened.`,
+    why: d.reason,
+    now: 'Check the name. Only files that are open here can be used.',
+  }),
+  internal: (d) => ({
+    what: 'Something went wrong inside this app.',
+    why: d.reason,
+    now: 'Your files were not changed. Try again; if it happens again, copy the details and report them.',
+  }),
+};

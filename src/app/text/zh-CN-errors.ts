@@ -1,0 +1,188 @@
+import type { ErrorDetails, ForeignContent, HeaderProblem } from '../../engine/errors.ts';
+import type { UnreadableReason } from '../../engine/errors.ts';
+import { bytes, hex } from '../units.ts';
+import type { ErrorSentences } from './en-errors.ts';
+
+const FOREIGN: Record<ForeignContent, string> = {
+  empty: '文件为空，一个字节也没有。',
+  'too-short': '文件太短，不可能是磁盘镜像。',
+  html: '它是一个网页。下载链接给出的常常是介绍文件的网页，而不是文件本身。',
+  'lfs-pointer': '它是 Git LFS 指针：用几行文字代替真正的文件。',
+  text: '它是文本文件。',
+  gzip: '它是 gzip 压缩文件，镜像可能在其中。',
+  xz: '它是 xz 压缩文件，镜像可能在其中。',
+  zstd: '它是 Zstandard 压缩文件，镜像可能在其中。',
+  zip: '它是 ZIP 压缩文件，镜像可能在其中。',
+  unknown: '文件开头的字节不属于这里已知的任何格式。',
+};
+
+const FOREIGN_NOW: Record<ForeignContent, string> = {
+  empty: '请重新下载或复制。',
+  'too-short': '请重新下载或复制。',
+  html: '请在浏览器中打开该链接，找到真正的下载地址后再保存。',
+  'lfs-pointer': '请用“git lfs pull”取得真正的文件后再打开。',
+  text: '请选择其他文件。',
+  gzip: '请先解压（gunzip），再打开解压后的文件。',
+  xz: '请先解压（unxz），再打开解压后的文件。',
+  zstd: '请先解压（unzstd），再打开解压后的文件。',
+  zip: '请先解压，再打开解压后的文件。',
+  unknown: '如果它是磁盘的逐字节副本，可按原始磁盘打开；否则请选择其他文件。',
+};
+
+const HEADER: Record<HeaderProblem, (d: ErrorDetails['invalid-header']) => string> = {
+  version: (d) => `文件头标明为 qcow2 版本 ${d.value}，而该格式只有版本 2 和 3。`,
+  'cluster-size': (d) => `簇大小为 2^${d.value} 字节，而它必须在 512 字节到 2 MiB 之间。`,
+  'header-too-short': (d) => `文件头标明自身长度为 ${d.value} 字节，至少需要 ${d.limit} 字节。`,
+  'header-too-long': () => '文件头标明的长度超出了它所在的簇。',
+  'backing-offset': () => '后备文件名的位置不在文件头所在的簇内。',
+  'backing-name-too-long': () => '后备文件名超过 1023 字节，或超出了它所在的簇。',
+  'refcount-order': () => '引用计数的宽度超过 64 位。',
+  'crypt-method': (d) => `文件头标明的加密方式 ${d.value} 不存在。`,
+  'compression-bit-unset': () => '使用了 zlib 以外的压缩方式，却没有相应的标记。',
+  'compression-bit-set': () => '标记为使用其他压缩方式，写明的却是 zlib。',
+  'compression-type': (d) => `文件头标明的压缩类型 ${d.value} 不存在。`,
+  'subcluster-size': () => '对于它所声明的扩展 L2 条目来说，簇太小。',
+  'size-too-big': (d) => `磁盘大小为 ${d.value} 字节，没有任何表能够描述这样的大小。`,
+  'l1-too-large': () => 'L1 表超过 32 MiB，即 QEMU 可读取的上限。',
+  'l1-too-small': () => 'L1 表太小，与磁盘大小不符。',
+  'l1-offset': () => 'L1 表没有从簇的边界开始。',
+  'l1-unreadable': () => '无法读取 L1 表。',
+  'refcount-table-offset': () => '引用计数表没有从簇的边界开始。',
+  'refcount-table-too-large': () => '引用计数表超过 8 MiB，即 QEMU 可读取的上限。',
+  'refcount-table-missing': () => '没有引用计数表。',
+  'refcount-table-unreadable': () => '无法读取引用计数表。',
+  'snapshot-table-too-large': () => '快照表超过了 QEMU 会写入的任何大小。',
+  'snapshot-table-offset': () => '快照表没有从簇的边界开始。',
+  'snapshot-table-invalid': () => '快照表的内容无法解释。',
+  'extension-too-large': () => '某个文件头扩展超出了可用空间。',
+  'backing-format-too-long': () => '后备文件的格式名称过长。',
+  'bitmaps-extension': () => '文件头中的脏位图列表无效。',
+  'crypto-extension': () => '文件头中的加密数据与加密方式不符。',
+  'data-file-missing': () => '数据在另一个文件中，但文件头没有写明它的名称。',
+  'data-file-raw': () => '声明使用原始数据文件，却没有数据文件。',
+};
+
+const UNREADABLE: Record<UnreadableReason, string> = {
+  'l2-unaligned': '映射此处的表本身位置错误。',
+  'data-unaligned': '此处的表条目指向两个簇之间。',
+  'zero-in-v2': '表条目使用了版本 2 中不存在的标记。',
+  'compressed-corrupt': '此处的压缩数据已损坏。',
+  'compressed-short': '此处的压缩数据过早结束。',
+  'backing-missing': '磁盘的这一部分在后备文件中，而后备文件尚未打开。',
+  'subcluster-invalid': '此处的表条目自相矛盾。',
+};
+
+const named = (name: string): string => (name === '' ? '该文件' : `“${name}”`);
+
+/** The same errors in Chinese. */
+export const zhErrors: ErrorSentences = {
+  cancelled: () => ({ what: '已取消。', why: '文件未被修改。', now: '' }),
+  'invalid-header': (d) => ({
+    what: '此镜像的文件头无效。',
+    why: HEADER[d.problem](d),
+    now: '文件开头已损坏，或它从来就不是有效的镜像。请从来源重新获取，或使用同一镜像备份的前 64 KiB。',
+  }),
+  'not-a-disk-image': (d) => ({
+    what: `${named(d.name)}不是本应用认识的磁盘镜像。`,
+    why: FOREIGN[d.looksLike],
+    now: FOREIGN_NOW[d.looksLike],
+  }),
+  'unknown-features': (d) => ({
+    what: '此镜像使用了未知的特性。',
+    why: `镜像自身给出的名称：${d.features}。继续读取可能得到错误的数据。`,
+    now: '请使用生成此镜像的程序，或本应用的更新版本。',
+  }),
+  'unsupported-feature': (d) => ({
+    what: `此镜像使用了“${d.feature}”，当前版本无法读取。`,
+    why: '仍可查看文件头，但无法读取内容。',
+    now: '请在生成它的地方用 qemu-img 转换，或使用本应用的更新版本。',
+  }),
+  'unreadable-cluster': (d) => ({
+    what: `磁盘在 ${hex(d.guestOffset)} 处无法读取（${bytes(d.length, 'zh-CN')}）。`,
+    why: UNREADABLE[d.reason],
+    now:
+      d.reason === 'backing-missing'
+        ? '请先在“概览”中打开后备文件，然后重试。'
+        : '请运行检查，查看还有哪些部分受影响。',
+  }),
+  'backing-missing': (d) => ({
+    what: `此镜像只保存差异，需要后备文件“${d.name}”才能显示完整磁盘。`,
+    why: '镜像中提到的文件不会被自动打开。',
+    now: '请在“概览”中查找该文件。',
+  }),
+  'backing-loop': (d) => ({
+    what: `后备文件链又回到了“${d.name}”。`,
+    why: '镜像不能以自身为后备文件。',
+    now: '请选择正确的后备文件。',
+  }),
+  'read-failed': (d) => ({
+    what: `${named(d.name)}在 ${hex(d.offset)} 处读取失败。`,
+    why: d.reason,
+    now: '磁盘或网络驱动器是否已断开？请重试，或先将文件复制到这台电脑。',
+  }),
+  'file-gone': (d) => ({
+    what: `${named(d.name)}已不存在。`,
+    why: '文件在打开后被移动、重命名或删除。',
+    now: '请重新选择。',
+  }),
+  'file-changed': (d) => ({
+    what: `${named(d.name)}打开后已在磁盘上被修改。`,
+    why: '可能有虚拟机正在使用它。未写入任何内容。',
+    now: '请先停止使用它的程序，然后重新读取。',
+  }),
+  'permission-lost': (d) => ({
+    what: `浏览器已不再允许读取${named(d.name)}。`,
+    why: '本应用的最后一个标签页关闭后授权即失效，或授权已被撤销。',
+    now: '请再次打开该文件并授权。',
+  }),
+  'write-failed': (d) => ({
+    what: `写入${named(d.name)}时在 ${bytes(d.offset, 'zh-CN')} 处失败。`,
+    why: d.reason,
+    now: '原文件未被修改。请换一个位置保存结果。',
+  }),
+  'disk-full': (d) => ({
+    what: `空间不足：需要 ${bytes(d.needed, 'zh-CN')}。`,
+    why: '原文件未被修改，未完成的副本已删除。',
+    now: '请释放一些空间，或换一个位置保存结果。',
+  }),
+  'finish-refused': (d) => ({
+    what: `浏览器拒绝完成${named(d.name)}。`,
+    why: '浏览器会对完成的文件进行安全检查，此文件未通过。未完成的副本已删除。',
+    now: '请重试，或将结果保存在浏览器中再下载。',
+  }),
+  'read-only': (d) => ({
+    what: `${named(d.name)}无法写入。`,
+    why: '它以只读方式打开。',
+    now: '请选择其他目标。',
+  }),
+  'private-window': (d) => ({
+    what: `此窗口无法生成 ${bytes(d.needed, 'zh-CN')} 的结果。`,
+    why: '无痕窗口只把文件存放在内存中，大约可容纳 1 GiB。',
+    now: '请为结果选择一个文件夹，或在普通窗口中打开本页面。',
+  }),
+  'verify-failed': (d) => ({
+    what: `副本在 ${hex(d.offset)} 处与源不一致。`,
+    why: '写入的内容读回后不相同。这种情况绝不应发生。',
+    now: '请勿使用该副本。请重新转换；若再次发生，请检查这台电脑的磁盘或内存。',
+  }),
+  'too-large': (d) => ({
+    what: `${d.what} 过大：${d.value}。`,
+    why: `上限为 ${d.limit.toLocaleString('zh-CN')}。`,
+    now: '有效的镜像不会需要这么大的值。文件已损坏，或是被恶意构造的。',
+  }),
+  'check-unsupported': (d) => ({
+    what: `${d.format} 镜像没有可检查的内容。`,
+    why: '它就是磁盘的内容本身，没有可能出错的表。',
+    now: '',
+  }),
+  'open-failed': (d) => ({
+    what: `无法打开${named(d.name)}。`,
+    why: d.reason,
+    now: '请检查名称。只能使用已在此处打开的文件。',
+  }),
+  internal: (d) => ({
+    what: '本应用内部出现错误。',
+    why: d.reason,
+    now: '文件未被修改。请重试；若再次发生，请复制详情并报告问题。',
+  }),
+};
