@@ -15,9 +15,8 @@ export default defineConfig({
     projects: [
       {
         extends: true,
+        // State and deriveds of runes classes work here; effects run in the browser project only.
         plugins: [svelte()],
-        // Runes classes are tested under Node with Svelte's client runtime, not its server one.
-        resolve: { conditions: ['browser', 'module', 'development'] },
         test: {
           name: 'unit',
           environment: 'node',
