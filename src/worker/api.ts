@@ -122,7 +122,7 @@ export interface EngineApi {
   facts(): Promise<EngineFacts>;
   /** Opens an image for reading. Rejects with an ImageError. */
   open(file: File, options: OpenOptions): Promise<OpenedImage>;
-  /** Opens it again with `file` as its backing image. */
+  /** Opens it again, under the same id, with `file` as the backing image that is missing. */
   attachBacking(image: ImageId, file: File): Promise<OpenedImage>;
   close(image: ImageId): Promise<void>;
   /**

@@ -1,0 +1,219 @@
+/** The page's side of the worker: the only way from the app to the engine. */
+import { type Remote, transfer, wrap } from 'comlink';
+import { ImageError, isImageError } from '../engine/errors.ts';
+import type {
+  EngineApi,
+  EngineFacts,
+  ImageId,
+  JobResults,
+  OpenedImage,
+  OpenOptions,
+  PrivateFile,
+} from './api.ts';
+import { type Job, JobEnd, type JobKind, type JobListeners, type RequestOf } from './client-job.ts';
+import { carryErrors } from './wire.ts';
+
+export type { Job, JobKind, JobListeners, JobProgress, RequestOf } from './client-job.ts';
+
+/** How an {@link EngineClient} watches over its worker. */
+export interface ClientOptions {
+  /** Makes the worker; for tests. */
+  start?: () => Worker;
+  /** Milliseconds between two signs of life, asked for while something is pending. */
+  beat?: number;
+  /** Milliseconds without any sign of life after which the worker counts as dead. */
+  patience?: number;
+}
+
+/** One worker with what is pending in it. Kept whole: a proxy that is collected loses its calls. */
+interface Life {
+  worker: Worker;
+  api: Remote<EngineApi>;
+  /** How to end each call and job that has not ended yet. */
+  pending: Set<(error: ImageError) => void>;
+  /** Milliseconds (performance.now) of the last sign of life and of the last look at it. */
+  heard: number;
+  looked: number;
+  timer: ReturnType<typeof setInterval> | undefined;
+}
+
+function engineWorker(): Worker {
+  return new Worker(new URL('./engine.worker.ts', import.meta.url), {
+    type: 'module',
+    name: 'engine',
+  });
+}
+
+carryErrors();
+
+/**
+ * Calls and jobs in the engine's worker. Everything pending rejects with `worker-died` when the
+ * worker ends; images that were open in it are gone then, and the next call starts a new worker.
+ */
+export class EngineClient {
+  readonly #options: Required<ClientOptions>;
+  readonly #mourners = new Set<(error: ImageError) => void>();
+  #life: Life | undefined;
+  #jobs = 0;
+
+  constructor(options: ClientOptions = {}) {
+    this.#options = { start: engineWorker, beat: 1000, patience: 10_000, ...options };
+  }
+
+  /** Calls `listener` whenever a worker died; returns how to stop listening. */
+  onDeath(listener: (error: ImageError) => void): () => void {
+    this.#mourners.add(listener);
+    return () => this.#mourners.delete(listener);
+  }
+
+  /** Starts the worker ahead of the first call. */
+  warmUp(): void {
+    this.#alive();
+  }
+
+  facts(): Promise<EngineFacts> {
+    return this.#call((api) => api.facts());
+  }
+
+  /** Opens an image for reading. */
+  open(file: File, options: OpenOptions = {}): Promise<OpenedImage> {
+    return this.#call((api) => api.open(file, options));
+  }
+
+  /** Opens it again, under the same id, with `file` as the backing image that is missing. */
+  attachBacking(image: ImageId, file: File): Promise<OpenedImage> {
+    return this.#call((api) => api.attachBacking(image, file));
+  }
+
+  close(image: ImageId): Promise<void> {
+    return this.#call((api) => api.close(image));
+  }
+
+  privateFiles(): Promise<PrivateFile[]> {
+    return this.#call((api) => api.privateFiles());
+  }
+
+  privateFile(name: string): Promise<File> {
+    return this.#call((api) => api.privateFile(name));
+  }
+
+  deletePrivateFile(name: string): Promise<void> {
+    return this.#call((api) => api.deletePrivateFile(name));
+  }
+
+  /** Starts a job. Never throws; what goes wrong rejects its promise. */
+  start<Kind extends JobKind>(
+    request: RequestOf<Kind>,
+    listeners: JobListeners = {},
+  ): Job<JobResults[Kind]> {
+    const life = this.#alive();
+    const channel = new MessageChannel();
+    const end = new JobEnd<Kind>(channel.port1, listeners);
+    const fail = (error: ImageError): void => end.fail(error);
+    const started = this.#call((api) =>
+      api.start(request, transfer(channel.port2, [channel.port2])),
+    );
+    started.catch((error: unknown) => fail(imageError(error)));
+    this.#expect(life, fail);
+    end.promise.finally(() => this.#settled(life, fail)).catch(() => undefined);
+    const cancel = (): void => {
+      started.then((id) => this.#call((api) => api.cancel(id))).catch(() => undefined);
+    };
+    return { id: ++this.#jobs, promise: end.promise, cancel };
+  }
+
+  /** Ends the worker and with it everything that is open or running. */
+  stop(): void {
+    if (this.#life !== undefined) this.#end(this.#life, 'stopped');
+  }
+
+  #alive(): Life {
+    if (this.#life !== undefined) return this.#life;
+    const worker = this.#options.start();
+    const now = performance.now();
+    const life: Life = {
+      worker,
+      api: wrap<EngineApi>(worker),
+      pending: new Set(),
+      heard: now,
+      looked: now,
+      timer: undefined,
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#die(life, event.message === '' ? 'the worker could not be loaded' : event.message);
+    };
+    worker.onmessageerror = () => this.#die(life, 'an unreadable message');
+    this.#life = life;
+    return life;
+  }
+
+  async #call<Result>(ask: (api: Remote<EngineApi>) => Promise<Result>): Promise<Result> {
+    const life = this.#alive();
+    let fail: (error: ImageError) => void = () => undefined;
+    const death = new Promise<never>((_, reject) => {
+      fail = reject;
+    });
+    this.#expect(life, fail);
+    try {
+      return await Promise.race([ask(life.api), death]);
+    } finally {
+      life.heard = performance.now();
+      this.#settled(life, fail);
+    }
+  }
+
+  #expect(life: Life, fail: (error: ImageError) => void): void {
+    life.pending.add(fail);
+    if (life.timer !== undefined) return;
+    life.heard = performance.now();
+    life.looked = life.heard;
+    life.timer = setInterval(() => this.#look(life), this.#options.beat);
+  }
+
+  #settled(life: Life, fail: (error: ImageError) => void): void {
+    life.pending.delete(fail);
+    if (life.pending.size > 0) return;
+    clearInterval(life.timer);
+    life.timer = undefined;
+  }
+
+  /** Asks for a sign of life, and looks how long ago the last one was. */
+  #look(life: Life): void {
+    const now = performance.now();
+    // After a sleep of the machine, or in a hidden tab, the page itself was away: start anew.
+    const away = now - life.looked > 5 * this.#options.beat;
+    life.looked = now;
+    if (away) life.heard = now;
+    if (now - life.heard > this.#options.patience) {
+      this.#die(life, 'no answer');
+      return;
+    }
+    life.api.ping().then(
+      () => {
+        life.heard = performance.now();
+      },
+      () => undefined,
+    );
+  }
+
+  #die(life: Life, reason: string): void {
+    if (this.#life !== life) return;
+    const error = this.#end(life, reason);
+    for (const mourn of this.#mourners) mourn(error);
+  }
+
+  #end(life: Life, reason: string): ImageError {
+    const error = new ImageError('worker-died', { reason });
+    this.#life = undefined;
+    clearInterval(life.timer);
+    life.worker.terminate();
+    for (const fail of life.pending) fail(error);
+    return error;
+  }
+}
+
+function imageError(error: unknown): ImageError {
+  if (isImageError(error)) return error;
+  return new ImageError('internal', { reason: String(error) });
+}
