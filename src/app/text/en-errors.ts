@@ -166,12 +166,12 @@ export const enErrors: ErrorSentences = {
   }),
   'disk-full': (d) => ({
     what: `No room left for the result: ${bytes(d.needed, 'en')} needed.`,
-    why: 'Your original was not changed. The unfinished copy was removed.',
+    why: 'Your original was not changed.',
     now: 'Free some space, or choose another place for the result.',
   }),
   'finish-refused': (d) => ({
     what: `The browser refused to finish ${named(d.name)}.`,
-    why: 'It checks finished files for safety and did not accept this one. The unfinished copy was removed.',
+    why: 'It checks finished files for safety and did not accept this one.',
     now: 'Try again, or keep the result in the browser and download it.',
   }),
   'read-only': (d) => ({
@@ -203,6 +203,16 @@ export const enErrors: ErrorSentences = {
     what: `${named(d.name)} could not be opened.`,
     why: d.reason,
     now: 'Check the name. Only files that are open here can be used.',
+  }),
+  'same-file': (d) => ({
+    what: `${named(d.name)} is the source itself.`,
+    why: 'The result cannot replace the very file that it is made from.',
+    now: 'Choose another name or place.',
+  }),
+  'worker-died': (d) => ({
+    what: 'The engine stopped unexpectedly.',
+    why: `Your files were not changed. The browser says: ${d.reason}.`,
+    now: 'Start it again; the open images are read anew.',
   }),
   internal: (d) => ({
     what: 'Something went wrong inside this app.',

@@ -221,9 +221,13 @@ export const enImage = {
     alreadyRawNote: 'There is nothing to convert: the file is the disk.',
     cancel: 'Cancel',
     cancelled: 'Cancelled. Your file was not changed.',
-    cancelledPlace: (name: string) =>
-      `The unfinished copy was discarded; “${name}” was not made or is as it was.`,
-    cancelledBrowser: 'The unfinished copy was removed from the browser.',
+    /** What became of the result of a conversion that did not end well. */
+    left: {
+      removed: () => 'The unfinished copy was removed.',
+      untouched: (name: string) => `“${name}” is as it was.`,
+      unverified: (name: string) => `“${name}” is written to its end, but was not compared.`,
+      partial: (name: string) => `An unfinished “${name}” is left. Delete it before you try again.`,
+    },
     notChosen: 'No place was chosen, so nothing was written.',
     again: 'Convert again',
     back: 'Back',

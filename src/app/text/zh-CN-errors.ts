@@ -142,12 +142,12 @@ export const zhErrors: ErrorSentences = {
   }),
   'disk-full': (d) => ({
     what: `空间不足：需要 ${bytes(d.needed, 'zh-CN')}。`,
-    why: '原文件未被修改，未完成的副本已删除。',
+    why: '原文件未被修改。',
     now: '请释放一些空间，或换一个位置保存结果。',
   }),
   'finish-refused': (d) => ({
     what: `浏览器拒绝完成${named(d.name)}。`,
-    why: '浏览器会对完成的文件进行安全检查，此文件未通过。未完成的副本已删除。',
+    why: '浏览器会对完成的文件进行安全检查，此文件未通过。',
     now: '请重试，或将结果保存在浏览器中再下载。',
   }),
   'read-only': (d) => ({
@@ -179,6 +179,16 @@ export const zhErrors: ErrorSentences = {
     what: `无法打开${named(d.name)}。`,
     why: d.reason,
     now: '请检查名称。只能使用已在此处打开的文件。',
+  }),
+  'same-file': (d) => ({
+    what: `${named(d.name)}就是源文件本身。`,
+    why: '结果不能替换它所依据的源文件。',
+    now: '请选择其他名称或位置。',
+  }),
+  'worker-died': (d) => ({
+    what: '引擎意外停止。',
+    why: `文件未被修改。浏览器给出的原因：${d.reason}。`,
+    now: '请重新启动，已打开的镜像会重新读取。',
   }),
   internal: (d) => ({
     what: '本应用内部出现错误。',

@@ -1,0 +1,218 @@
+import type { LeftBehind, Stage } from '../worker/api.ts';
+import type { JobKind, JobProgress, RequestOf } from '../worker/client.ts';
+import type { JobResults } from '../worker/api.ts';
+import { announcer } from './announcer.svelte.ts';
+import { engine } from './engine.svelte.ts';
+import { roundSeconds } from './units.ts';
+import { words } from './words.svelte.ts';
+
+/** Nothing is said of the time left before there is something to judge by. */
+const SILENT_MILLISECONDS = 2000;
+const SILENT_SHARE = 0.02;
+
+/** One piece of work while it runs. */
+export class RunningJob {
+  readonly kind: JobKind;
+  /** The file or command that it works on. */
+  readonly subject: string;
+  readonly started = performance.now();
+  stage = $state<Stage>();
+  /** Bytes of work. */
+  done = $state(0);
+  total = $state(0);
+  /** Bytes a second, 0 while unknown. */
+  rate = $state(0);
+  /** Milliseconds since the start, at the last word from the worker. */
+  elapsed = $state(0);
+  cancelling = $state(false);
+  #cancel: () => void = () => undefined;
+  #said = 0;
+  readonly #quiet: boolean;
+
+  constructor(kind: JobKind, subject: string, quiet: boolean) {
+    this.kind = kind;
+    this.subject = subject;
+    this.#quiet = quiet;
+  }
+
+  /** 0 to 1; undefined while the whole is unknown. */
+  readonly share = $derived(this.total > 0 ? Math.min(1, this.done / this.total) : undefined);
+
+  /** Seconds left, rounded so that the number does not twitch; undefined while unknown. */
+  get secondsLeft(): number | undefined {
+    const soon = this.elapsed < SILENT_MILLISECONDS || (this.share ?? 0) < SILENT_SHARE;
+    if (this.rate <= 0 || soon) return undefined;
+    return roundSeconds((this.total - this.done) / this.rate);
+  }
+
+  /** A short name: «Checking web-01.qcow2». */
+  get label(): string {
+    return words.image.progress.jobs[this.kind](this.subject);
+  }
+
+  /** Asks it to stop; it ends within about 0.1 s. */
+  cancel(): void {
+    this.cancelling = true;
+    this.#cancel();
+  }
+
+  /** Gives the job its way to be stopped, also when that was asked for already. */
+  stoppedBy(cancel: () => void): void {
+    this.#cancel = cancel;
+    if (this.cancelling) cancel();
+  }
+
+  /** Takes over what the worker said. */
+  hear(progress: JobProgress): void {
+    this.stage = progress.stage;
+    this.done = progress.done;
+    this.total = progress.total;
+    this.rate = progress.rate;
+    this.elapsed = performance.now() - this.started;
+    this.#sayQuarter();
+  }
+
+  /** Screen readers hear each quarter of long work, not each per cent. */
+  #sayQuarter(): void {
+    const quarter = Math.floor((this.share ?? 0) * 4);
+    if (this.#quiet || quarter <= this.#said || quarter === 4 || this.elapsed < 3000) return;
+    this.#said = quarter;
+    announcer.say(words.image.progress.reached(this.label, quarter * 25));
+  }
+}
+
+/** What a caller wants of a job besides its result. */
+export interface JobOptions {
+  /** Started by the app itself: not announced. */
+  quiet?: boolean;
+  output?: (stream: 'out' | 'err', text: string) => void;
+  left?: (left: LeftBehind) => void;
+  /** Receives the job as soon as it runs. */
+  running?: (job: RunningJob | undefined) => void;
+}
+
+/**
+ * All running work, and what the browser has to know of it: a guard against closing the tab, a
+ * lock against being frozen, and the screen kept awake.
+ */
+class Jobs {
+  running = $state.raw<RunningJob[]>([]);
+
+  /** Whether a person is waiting for something: a reload would destroy it. */
+  readonly busy = $derived(this.running.length > 0);
+
+  /** Percent of the work that began first; undefined while nothing runs or nothing is known. */
+  readonly percent = $derived.by(() => {
+    const share = this.running[0]?.share;
+    return share === undefined ? undefined : Math.floor(100 * share);
+  });
+
+  /** Runs a job to its end. @throws ImageError cancelled, worker-died, or what stopped the work */
+  async run<Kind extends JobKind>(
+    request: RequestOf<Kind> & { kind: Kind },
+    subject: string,
+    options: JobOptions = {},
+  ): Promise<JobResults[Kind]> {
+    const running = new RunningJob(request.kind, subject, options.quiet ?? false);
+    this.#add(running);
+    options.running?.(running);
+    try {
+      const result = await this.#follow<Kind>(request, running, options);
+      if (options.quiet !== true) announcer.say(words.image.progress.finished(running.label));
+      return result;
+    } catch (error) {
+      if (options.quiet !== true) sayEnd(running, error);
+      throw error;
+    } finally {
+      this.#remove(running);
+      options.running?.(undefined);
+    }
+  }
+
+  async #follow<Kind extends JobKind>(
+    request: RequestOf<Kind>,
+    running: RunningJob,
+    options: JobOptions,
+  ): Promise<JobResults[Kind]> {
+    const client = await engine.client();
+    const job = client.start<Kind>(request, {
+      progress: (progress) => running.hear(progress),
+      output: options.output,
+      left: options.left,
+    });
+    running.stoppedBy(() => job.cancel());
+    if (options.quiet !== true) announcer.say(words.image.progress.started(running.label));
+    return await job.promise;
+  }
+
+  #add(job: RunningJob): void {
+    this.running = [...this.running, job];
+    if (this.running.length === 1) guard.hold();
+  }
+
+  #remove(job: RunningJob): void {
+    this.running = this.running.filter((other) => other !== job);
+    if (this.running.length === 0) guard.release();
+  }
+}
+
+function sayEnd(job: RunningJob, error: unknown): void {
+  const cancelled = error instanceof Error && 'code' in error && error.code === 'cancelled';
+  if (cancelled) announcer.say(words.image.progress.stopped(job.label));
+  else announcer.warn(words.image.progress.failed(job.label));
+}
+
+/** What is held from the browser while work runs. Everything here may be refused, silently. */
+class Guard {
+  #lock: (() => void) | undefined;
+  #wake: WakeLockSentinel | undefined;
+  #holding = false;
+
+  constructor() {
+    // A hidden tab loses the wake lock; it is taken again when the person comes back.
+    document.addEventListener('visibilitychange', () => {
+      if (this.#holding && document.visibilityState === 'visible') void this.#stayAwake();
+    });
+  }
+
+  hold(): void {
+    this.#holding = true;
+    addEventListener('beforeunload', askBeforeLeaving);
+    // A tab that holds a lock is not frozen in the background.
+    navigator.locks
+      ?.request('work', { mode: 'shared' }, () => {
+        return new Promise<void>((resolve) => {
+          if (this.#holding) this.#lock = resolve;
+          else resolve();
+        });
+      })
+      .catch(() => undefined);
+    void this.#stayAwake();
+  }
+
+  release(): void {
+    this.#holding = false;
+    removeEventListener('beforeunload', askBeforeLeaving);
+    this.#lock?.();
+    this.#lock = undefined;
+    this.#wake?.release().catch(() => undefined);
+    this.#wake = undefined;
+  }
+
+  async #stayAwake(): Promise<void> {
+    try {
+      const wake = await navigator.wakeLock.request('screen');
+      if (this.#holding) this.#wake = wake;
+      else await wake.release();
+    } catch {
+      // Not there, or the battery is low.
+    }
+  }
+}
+
+function askBeforeLeaving(event: BeforeUnloadEvent): void {
+  event.preventDefault();
+}
+
+const guard = new Guard();
+export const jobs = new Jobs();

@@ -1,0 +1,70 @@
+import type { Language } from './settings.svelte.ts';
+import type { ImageText } from './text/en-image.ts';
+import { en } from './text/en.ts';
+import type { Text } from './text/en.ts';
+
+/**
+ * The sentences in the language that is on. `shell` is there from the start; `image`, all that is
+ * said behind the first screen, comes with {@link Words.loadImage}.
+ */
+class Words {
+  #shell = $state.raw<Text>(en);
+  #image = $state.raw<ImageText>();
+  #language = $state<Language>('en');
+  #wantsImage = false;
+  /** False until the texts of the wanted language are there. */
+  ready = $state(false);
+
+  get shell(): Text {
+    return this.#shell;
+  }
+
+  /** Only what is shown after `imageReady` may ask for it. */
+  get image(): ImageText {
+    if (this.#image === undefined) throw new Error('the texts of the image screen are not loaded');
+    return this.#image;
+  }
+
+  get imageReady(): boolean {
+    return this.#image !== undefined;
+  }
+
+  get language(): Language {
+    return this.#language;
+  }
+
+  /** For Intl. */
+  get tag(): string {
+    return this.#shell.tag;
+  }
+
+  /** Switches everything at once, so that no screen is ever half in each language. */
+  async use(language: Language): Promise<void> {
+    const [shell, image] = await Promise.all([
+      loadShell(language),
+      this.#wantsImage ? loadImage(language) : undefined,
+    ]);
+    this.#shell = shell;
+    if (image !== undefined) this.#image = image;
+    this.#language = language;
+    this.ready = true;
+    document.documentElement.lang = shell.tag;
+  }
+
+  async loadImage(): Promise<void> {
+    this.#wantsImage = true;
+    this.#image = await loadImage(this.#language);
+  }
+}
+
+async function loadShell(language: Language): Promise<Text> {
+  return language === 'zh-CN' ? (await import('./text/zh-CN.ts')).zhCN : en;
+}
+
+async function loadImage(language: Language): Promise<ImageText> {
+  return language === 'zh-CN'
+    ? (await import('./text/zh-CN-image.ts')).zhImage
+    : (await import('./text/en-image.ts')).enImage;
+}
+
+export const words = new Words();
