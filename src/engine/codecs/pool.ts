@@ -1,7 +1,6 @@
 import { ImageError } from '../errors.ts';
-import type { DecompressResult } from '../formats/format.ts';
 import { yieldToEvents } from '../yield.ts';
-import { inflateCluster } from './inflate.ts';
+import { inflateCluster, type DecompressResult } from './inflate.ts';
 
 /**
  * Codec work goes through a pool in batches, so that the callers are the same whether it is done

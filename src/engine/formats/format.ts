@@ -1,3 +1,5 @@
+import type { DecompressResult } from '../codecs/inflate.ts';
+import type { UnreadableReason } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
 
 /** The formats known so far, by qemu-img's names. */
@@ -27,7 +29,7 @@ export interface Extent {
   /** Guest offset of the first byte of the (compressed) cluster; else equal to `offset`. */
   clusterOffset: number;
   /** Why, for `invalid`. */
-  reason?: import('../errors.ts').UnreadableReason;
+  reason?: UnreadableReason;
 }
 
 /**
@@ -56,14 +58,13 @@ export interface Disk {
    */
   map(offset: number, length: number): Promise<Extent[]>;
 
-  /** Unpacks one compressed cluster (see `Extent.hostLength`) into `target` (clusterSize bytes). */
-  decompress?(packed: Uint8Array, target: Uint8Array): DecompressResult;
+  /** How `compressed` extents are packed; undefined where there are none. */
+  readonly codec: 'zlib' | 'zstd' | undefined;
 
   close(): Promise<void>;
 }
 
-/** `short`: the stream ended or broke off before the cluster was full; `corrupt`: not a stream. */
-export type DecompressResult = 'ok' | 'short' | 'corrupt';
+export type { DecompressResult };
 
 /**
  * Asked for every file that an image names. Returns undefined to refuse (or when nobody can give

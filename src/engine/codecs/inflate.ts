@@ -1,0 +1,454 @@
+/**
+ * Raw deflate (RFC 1951) for whole clusters: one shot from a sector-padded piece of a file into a
+ * buffer of known size. Written for this one use because it rules the time of compressed images:
+ * no window, no state to keep, tables reused, a 32-bit bit buffer.
+ *
+ * What is accepted is what QEMU accepts through zlib: the cluster must be full before the stream
+ * breaks. Surplus output and garbage behind the end are ignored; a stream that breaks at the very
+ * point where the cluster is full is judged by what follows, as zlib goes on parsing until it needs
+ * room for output.
+ */
+
+/** `short`: the stream ended before the cluster was full; `corrupt`: it is not a deflate stream. */
+export type DecompressResult = 'ok' | 'short' | 'corrupt';
+
+const LITERAL_BITS = 10;
+const DISTANCE_BITS = 9;
+const LITERAL_MASK = (1 << LITERAL_BITS) - 1;
+const DISTANCE_MASK = (1 << DISTANCE_BITS) - 1;
+const MAX_CODE_BITS = 15;
+/** Longest match; while this much room is left, the fast loop needs no test for it. */
+const MAX_MATCH = 258;
+
+const LENGTH_BASE = new Uint16Array([
+  3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131,
+  163, 195, 227, 258, 0, 0,
+]);
+const LENGTH_EXTRA = new Uint8Array([
+  0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0, 0, 0,
+]);
+const DISTANCE_BASE = new Uint16Array([
+  1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049,
+  3073, 4097, 6145, 8193, 12289, 16385, 24577, 0, 0,
+]);
+const DISTANCE_EXTRA = new Uint8Array([
+  0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13,
+  0, 0,
+]);
+/** RFC 1951 3.2.7: the order in which the code length code's lengths come. */
+const CODE_LENGTH_ORDER = new Uint8Array([
+  16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
+]);
+
+/**
+ * A Huffman code as a table that is indexed by the next `bits` bits. An entry is
+ * `symbol << 4 | length`; codes longer than `bits` lead to a second table behind the first:
+ * `start << 8 | extraBits << 4 | 0` with SUBTABLE set. 0 is no code.
+ */
+interface Code {
+  readonly table: Uint32Array;
+  readonly bits: number;
+}
+
+const SUBTABLE = 0x80000000;
+
+const lengths = new Uint8Array(320);
+const counts = new Uint16Array(MAX_CODE_BITS + 1);
+const nextCode = new Uint16Array(MAX_CODE_BITS + 1);
+const literalTable = new Uint32Array(1 << 15);
+const distanceTable = new Uint32Array(1 << 15);
+const codeLengthTable = new Uint32Array(1 << 7);
+
+let fixedLiteral: Code | undefined;
+let fixedDistance: Code | undefined;
+
+function reverse(code: number, length: number): number {
+  let result = 0;
+  for (let i = 0; i < length; i++) {
+    result = (result << 1) | (code & 1);
+    code >>>= 1;
+  }
+  return result;
+}
+
+/**
+ * Builds the table of a canonical code from `lengths[from..from+count)`.
+ * @returns whether the code is usable: complete, or (where zlib allows it) a single code of one bit
+ */
+function build(
+  table: Uint32Array,
+  bits: number,
+  from: number,
+  count: number,
+  single: boolean,
+): boolean {
+  counts.fill(0);
+  for (let i = 0; i < count; i++) {
+    const length = lengths[from + i] as number;
+    counts[length] = (counts[length] as number) + 1;
+  }
+  const used = count - (counts[0] as number);
+  let left = 1;
+  for (let length = 1; length <= MAX_CODE_BITS; length++) {
+    left = left * 2 - (counts[length] as number);
+    if (left < 0) return false;
+  }
+  // Incomplete codes: none at all, or one symbol of one bit. Both end in «no code» when met.
+  if (left > 0 && !(single && (used === 0 || (used === 1 && counts[1] === 1)))) return false;
+  let code = 0;
+  for (let length = 1; length <= MAX_CODE_BITS; length++) {
+    code = (code + (length === 1 ? 0 : (counts[length - 1] as number))) << 1;
+    nextCode[length] = code;
+  }
+  table.fill(0, 0, 1 << bits);
+  let end = 1 << bits;
+  for (let symbol = 0; symbol < count; symbol++) {
+    const length = lengths[from + symbol] as number;
+    if (length === 0) continue;
+    const own = nextCode[length] as number;
+    nextCode[length] = own + 1;
+    const reversed = reverse(own, length);
+    end = place(table, bits, reversed, length, symbol, end);
+  }
+  return true;
+}
+
+function place(
+  table: Uint32Array,
+  bits: number,
+  code: number,
+  length: number,
+  symbol: number,
+  end: number,
+): number {
+  if (length <= bits) {
+    const entry = (symbol << 4) | length;
+    for (let i = code; i < 1 << bits; i += 1 << length) table[i] = entry;
+    return end;
+  }
+  const root = code & ((1 << bits) - 1);
+  const extra = MAX_CODE_BITS - bits;
+  if (table[root] === 0) {
+    // All second tables have the largest size: simple, and seldom more than a few are needed.
+    table[root] = (SUBTABLE | (end << 8) | (extra << 4)) >>> 0;
+    table.fill(0, end, end + (1 << extra));
+    end += 1 << extra;
+  }
+  const start = ((table[root] as number) & 0x7fffffff) >>> 8;
+  const entry = (symbol << 4) | length;
+  for (let i = code >>> bits; i < 1 << extra; i += 1 << (length - bits)) table[start + i] = entry;
+  return end;
+}
+
+function fixedCodes(): { literal: Code; distance: Code } {
+  if (fixedLiteral === undefined || fixedDistance === undefined) {
+    lengths.fill(8, 0, 144);
+    lengths.fill(9, 144, 256);
+    lengths.fill(7, 256, 280);
+    lengths.fill(8, 280, 288);
+    fixedLiteral = { table: new Uint32Array(1 << LITERAL_BITS), bits: LITERAL_BITS };
+    build(fixedLiteral.table, LITERAL_BITS, 0, 288, false);
+    lengths.fill(5, 0, 32);
+    fixedDistance = { table: new Uint32Array(1 << DISTANCE_BITS), bits: DISTANCE_BITS };
+    build(fixedDistance.table, DISTANCE_BITS, 0, 32, false);
+  }
+  return { literal: fixedLiteral, distance: fixedDistance };
+}
+
+/** What one block ended with. `need`: the input ran out; `full`: no room for more output. */
+type BlockEnd = 'end' | 'need' | 'full' | 'corrupt';
+
+class Inflater {
+  readonly input: Uint8Array;
+  readonly output: Uint8Array;
+  at = 0;
+  out = 0;
+  /** Bits read ahead, the next one lowest. At most 32, so the buffer is used unsigned. */
+  hold = 0;
+  bits = 0;
+
+  constructor(input: Uint8Array, output: Uint8Array) {
+    this.input = input;
+    this.output = output;
+  }
+
+  /** Makes `count` (at most 16) bits ready; false when the input ends before. */
+  need(count: number): boolean {
+    while (this.bits < count) {
+      if (this.at >= this.input.length) return false;
+      this.hold |= (this.input[this.at++] as number) << this.bits;
+      this.bits += 8;
+    }
+    return true;
+  }
+
+  take(count: number): number {
+    const value = this.hold & ((1 << count) - 1);
+    this.hold >>>= count;
+    this.bits -= count;
+    return value;
+  }
+
+  run(): DecompressResult {
+    for (;;) {
+      if (!this.need(3)) return this.exhausted();
+      const final = this.take(1) === 1;
+      const end = this.block(this.take(2));
+      if (end === 'full') return 'ok';
+      if (end === 'need') return this.exhausted();
+      if (end === 'corrupt') return 'corrupt';
+      if (final) return this.out === this.output.length ? 'ok' : 'short';
+    }
+  }
+
+  exhausted(): DecompressResult {
+    return this.out === this.output.length ? 'ok' : 'short';
+  }
+
+  block(type: number): BlockEnd {
+    if (type === 0) return this.stored();
+    if (type === 1) {
+      const { literal, distance } = fixedCodes();
+      return this.coded(literal, distance);
+    }
+    if (type === 2) return this.dynamic();
+    return 'corrupt';
+  }
+
+  /** RFC 1951 3.2.4. */
+  stored(): BlockEnd {
+    this.take(this.bits & 7);
+    if (!this.need(16)) return 'need';
+    const length = this.take(16);
+    if (!this.need(16)) return 'need';
+    if (this.take(16) !== (length ^ 0xffff)) return 'corrupt';
+    // Whole bytes that were read ahead go back.
+    this.at -= this.bits >>> 3;
+    this.hold = 0;
+    this.bits = 0;
+    const room = this.output.length - this.out;
+    const there = this.input.length - this.at;
+    const count = Math.min(length, room, there);
+    this.output.set(this.input.subarray(this.at, this.at + count), this.out);
+    this.at += count;
+    this.out += count;
+    if (count === length) return 'end';
+    return count === room ? 'full' : 'need';
+  }
+
+  /** RFC 1951 3.2.7. */
+  dynamic(): BlockEnd {
+    if (!this.need(14)) return 'need';
+    const literals = this.take(5) + 257;
+    const distances = this.take(5) + 1;
+    const codes = this.take(4) + 4;
+    if (literals > 286 || distances > 30) return 'corrupt';
+    lengths.fill(0, 0, 19);
+    for (let i = 0; i < codes; i++) {
+      if (!this.need(3)) return 'need';
+      lengths[CODE_LENGTH_ORDER[i] as number] = this.take(3);
+    }
+    if (!build(codeLengthTable, 7, 0, 19, false)) return 'corrupt';
+    const end = this.codeLengths(literals + distances);
+    if (end !== 'end') return end;
+    if (lengths[256] === 0) return 'corrupt';
+    if (!build(literalTable, LITERAL_BITS, 0, literals, true)) return 'corrupt';
+    if (!build(distanceTable, DISTANCE_BITS, literals, distances, true)) return 'corrupt';
+    return this.coded(
+      { table: literalTable, bits: LITERAL_BITS },
+      { table: distanceTable, bits: DISTANCE_BITS },
+    );
+  }
+
+  codeLengths(total: number): BlockEnd {
+    let index = 0;
+    while (index < total) {
+      const symbol = this.symbol(codeLengthTable, 7);
+      if (symbol === -1) return 'need';
+      if (symbol < 0) return 'corrupt';
+      if (symbol < 16) {
+        lengths[index++] = symbol;
+        continue;
+      }
+      const extra = symbol === 16 ? 2 : symbol === 17 ? 3 : 7;
+      if (!this.need(extra)) return 'need';
+      const repeat = this.take(extra) + (symbol === 18 ? 11 : 3);
+      if (index + repeat > total || (symbol === 16 && index === 0)) return 'corrupt';
+      lengths.fill(symbol === 16 ? (lengths[index - 1] as number) : 0, index, index + repeat);
+      index += repeat;
+    }
+    return 'end';
+  }
+
+  /** The next symbol; -1: the input ran out, -2: no such code. */
+  symbol(table: Uint32Array, bits: number): number {
+    for (;;) {
+      let entry = table[this.hold & ((1 << bits) - 1)] as number;
+      if (entry >= SUBTABLE) {
+        const extra = (entry >>> 4) & 15;
+        const start = (entry & 0x7fffffff) >>> 8;
+        entry = table[start + ((this.hold >>> bits) & ((1 << extra) - 1))] as number;
+      }
+      const length = entry & 15;
+      if (length !== 0 && length <= this.bits) {
+        this.take(length);
+        return entry >>> 4;
+      }
+      if (length === 0 && this.isNoCode(table, bits)) return -2;
+      // Not enough bits to be sure (those missing read as zeros): one byte more, or give up.
+      if (this.at >= this.input.length) return -1;
+      if (this.bits > 24) return -2;
+      this.hold |= (this.input[this.at++] as number) << this.bits;
+      this.bits += 8;
+    }
+  }
+
+  /** Whether the bits at hand are certain not to begin any code (only incomplete codes have such). */
+  isNoCode(table: Uint32Array, bits: number): boolean {
+    return this.bits >= 1 && table[this.hold & ((1 << bits) - 1)] === 0;
+  }
+
+  /** RFC 1951 3.2.3: literals and matches up to the end of the block. */
+  coded(literal: Code, distance: Code): BlockEnd {
+    const end = this.fast(literal.table, distance.table);
+    return end ?? this.careful(literal, distance);
+  }
+
+  /**
+   * While there is plenty of input and room: no tests for either. undefined: go on carefully.
+   * Breaking out of the loop without having said otherwise means that the stream is corrupt.
+   */
+  fast(literals: Uint32Array, distances: Uint32Array): BlockEnd | undefined {
+    const { input, output } = this;
+    const lastIn = input.length - 8;
+    const lastOut = output.length - MAX_MATCH;
+    let { at, out, hold, bits } = this;
+    let end: BlockEnd | undefined = 'corrupt';
+    for (;;) {
+      if (at > lastIn || out > lastOut) {
+        end = undefined;
+        break;
+      }
+      if (bits < 16) {
+        hold |= ((input[at++] as number) | ((input[at++] as number) << 8)) << bits;
+        bits += 16;
+      }
+      let entry = literals[hold & LITERAL_MASK] as number;
+      if (entry >= SUBTABLE) {
+        entry = literals[((entry & 0x7fffffff) >>> 8) + ((hold >>> LITERAL_BITS) & 31)] as number;
+      }
+      let size = entry & 15;
+      if (size === 0) break;
+      hold >>>= size;
+      bits -= size;
+      const symbol = entry >>> 4;
+      if (symbol < 256) {
+        output[out++] = symbol;
+        continue;
+      }
+      if (symbol === 256) {
+        end = 'end';
+        break;
+      }
+      if (bits < 16) {
+        hold |= ((input[at++] as number) | ((input[at++] as number) << 8)) << bits;
+        bits += 16;
+      }
+      size = LENGTH_EXTRA[symbol - 257] as number;
+      const length = (LENGTH_BASE[symbol - 257] as number) + (hold & ((1 << size) - 1));
+      if (length === 0) break;
+      hold >>>= size;
+      bits -= size;
+      if (bits < 16) {
+        hold |= ((input[at++] as number) | ((input[at++] as number) << 8)) << bits;
+        bits += 16;
+      }
+      entry = distances[hold & DISTANCE_MASK] as number;
+      if (entry >= SUBTABLE) {
+        entry = distances[((entry & 0x7fffffff) >>> 8) + ((hold >>> DISTANCE_BITS) & 63)] as number;
+      }
+      size = entry & 15;
+      if (size === 0) break;
+      hold >>>= size;
+      bits -= size;
+      if (bits < 16) {
+        hold |= ((input[at++] as number) | ((input[at++] as number) << 8)) << bits;
+        bits += 16;
+      }
+      size = DISTANCE_EXTRA[entry >>> 4] as number;
+      const back = (DISTANCE_BASE[entry >>> 4] as number) + (hold & ((1 << size) - 1));
+      if (back === 0 || back > out) break;
+      hold >>>= size;
+      bits -= size;
+      copyMatch(output, out, back, length);
+      out += length;
+    }
+    this.at = at;
+    this.out = out;
+    this.hold = hold;
+    this.bits = bits;
+    return end;
+  }
+
+  /** Near the end of input or output: every step tested. */
+  careful(literal: Code, distance: Code): BlockEnd {
+    const { output } = this;
+    for (;;) {
+      const symbol = this.symbol(literal.table, literal.bits);
+      if (symbol === -1) return 'need';
+      if (symbol < 0) return 'corrupt';
+      if (symbol < 256) {
+        if (this.out === output.length) return 'full';
+        output[this.out++] = symbol;
+        continue;
+      }
+      if (symbol === 256) return 'end';
+      const end = this.match(symbol - 257, distance);
+      if (end !== 'end') return end;
+    }
+  }
+
+  match(index: number, distance: Code): BlockEnd {
+    const base = LENGTH_BASE[index] ?? 0;
+    if (base === 0) return 'corrupt';
+    const lengthExtra = LENGTH_EXTRA[index] as number;
+    if (!this.need(lengthExtra)) return 'need';
+    const length = base + this.take(lengthExtra);
+    const code = this.symbol(distance.table, distance.bits);
+    if (code === -1) return 'need';
+    if (code < 0) return 'corrupt';
+    const backBase = DISTANCE_BASE[code] ?? 0;
+    if (backBase === 0) return 'corrupt';
+    const backExtra = DISTANCE_EXTRA[code] as number;
+    if (!this.need(backExtra)) return 'need';
+    const back = backBase + this.take(backExtra);
+    const room = this.output.length - this.out;
+    // A distance is judged only when there is room to copy to, as zlib does it.
+    if (room === 0) return 'full';
+    if (back > this.out) return 'corrupt';
+    copyMatch(this.output, this.out, back, Math.min(length, room));
+    this.out += Math.min(length, room);
+    return length > room ? 'full' : 'end';
+  }
+}
+
+/** Copies byte by byte where the match overlaps itself: that is how runs are packed. */
+function copyMatch(output: Uint8Array, out: number, back: number, length: number): void {
+  if (back === 1) {
+    output.fill(output[out - 1] as number, out, out + length);
+  } else if (back >= length && length > 48) {
+    output.copyWithin(out, out - back, out - back + length);
+  } else {
+    let from = out - back;
+    for (const end = out + length; out < end;) output[out++] = output[from++] as number;
+  }
+}
+
+/**
+ * Unpacks one cluster.
+ * @param packed the compressed bytes, padded to whole sectors with anything
+ * @param target exactly one cluster; undefined content unless the result is `ok`
+ */
+export function inflateCluster(packed: Uint8Array, target: Uint8Array): DecompressResult {
+  return new Inflater(packed, target).run();
+}

@@ -1,0 +1,74 @@
+/** Building lists of extents: neighbours that belong together become one. */
+import type { UnreadableReason } from '../errors.ts';
+import type { Extent, ExtentKind } from './format.ts';
+
+/** Collects runs in guest order. */
+export class ExtentList {
+  readonly extents: Extent[] = [];
+  #last: Extent | undefined;
+
+  get length(): number {
+    return this.extents.length;
+  }
+
+  /** Adds a run; `hostOffset` -1 where it has no place in the file. Bytes. */
+  add(kind: ExtentKind, offset: number, length: number, hostOffset: number): void {
+    const last = this.#last;
+    if (last !== undefined && last.kind === kind && follows(last, hostOffset)) {
+      last.length += length;
+      return;
+    }
+    this.#push({ kind, offset, length, hostOffset, hostLength: 0, clusterOffset: offset });
+  }
+
+  /** Adds one compressed cluster; these never merge. */
+  addCompressed(offset: number, length: number, hostOffset: number, hostLength: number): void {
+    this.#push({
+      kind: 'compressed',
+      offset,
+      length,
+      hostOffset,
+      hostLength,
+      clusterOffset: offset,
+    });
+  }
+
+  /** Adds a run that cannot be read; `hostOffset` is what the damaged entry says. */
+  addInvalid(offset: number, length: number, hostOffset: number, reason: UnreadableReason): void {
+    this.#push({
+      kind: 'invalid',
+      offset,
+      length,
+      hostOffset,
+      hostLength: 0,
+      clusterOffset: offset,
+      reason,
+    });
+  }
+
+  #push(extent: Extent): void {
+    this.extents.push(extent);
+    this.#last = extent;
+  }
+}
+
+function follows(last: Extent, hostOffset: number): boolean {
+  if (last.kind === 'compressed' || last.kind === 'invalid') return false;
+  if (last.hostOffset < 0) return hostOffset < 0;
+  return hostOffset === last.hostOffset + last.length;
+}
+
+/** Cuts the first and last extent of a list to the range asked for (bytes). */
+export function clip(extents: Extent[], offset: number, end: number): Extent[] {
+  const first = extents[0];
+  if (first !== undefined && first.offset < offset) {
+    const cut = offset - first.offset;
+    first.offset += cut;
+    first.length -= cut;
+    if (first.hostOffset >= 0 && first.kind !== 'compressed') first.hostOffset += cut;
+    if (first.kind !== 'compressed') first.clusterOffset = first.offset;
+  }
+  const last = extents.at(-1);
+  if (last !== undefined && last.offset + last.length > end) last.length = end - last.offset;
+  return extents;
+}

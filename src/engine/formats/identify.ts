@@ -1,0 +1,73 @@
+/** What a file is, judged by its first bytes and never by its name. */
+import type { ForeignContent } from '../errors.ts';
+
+/** A signature and where it stands, bytes. */
+interface Signature {
+  readonly at: number;
+  readonly bytes: readonly number[];
+}
+
+function ascii(text: string): number[] {
+  return Array.from(text, (character) => character.charCodeAt(0));
+}
+
+const FOREIGN: readonly (Signature & { readonly kind: ForeignContent })[] = [
+  { kind: 'gzip', at: 0, bytes: [0x1f, 0x8b] },
+  { kind: 'xz', at: 0, bytes: [0xfd, ...ascii('7zXZ'), 0] },
+  { kind: 'zstd', at: 0, bytes: [0x28, 0xb5, 0x2f, 0xfd] },
+  { kind: 'zip', at: 0, bytes: [...ascii('PK'), 3, 4] },
+  { kind: 'lfs-pointer', at: 0, bytes: ascii('version https://git-lfs.github.com/spec/') },
+];
+
+/** What raw disks begin with: a partition table or a file system over the whole disk. */
+const DISKS: readonly Signature[] = [
+  { at: 510, bytes: [0x55, 0xaa] }, // MBR, GPT's protective MBR, FAT, NTFS
+  { at: 512, bytes: ascii('EFI PART') },
+  { at: 4096, bytes: ascii('EFI PART') }, // GPT with 4096-byte sectors
+  { at: 1080, bytes: [0x53, 0xef] }, // ext2, ext3, ext4
+  { at: 0, bytes: ascii('XFSB') },
+  { at: 65600, bytes: ascii('_BHRfS_M') }, // Btrfs
+  { at: 32769, bytes: ascii('CD001') }, // ISO 9660
+  { at: 512, bytes: ascii('LABELONE') }, // LVM2
+  { at: 0, bytes: [...ascii('LUKS'), 0xba, 0xbe] },
+  { at: 4086, bytes: ascii('SWAPSPACE2') },
+];
+
+function matches(bytes: Uint8Array, { at, bytes: signature }: Signature): boolean {
+  return signature.every((value, index) => bytes[at + index] === value);
+}
+
+/** Whether the beginning of a file is that of a raw disk. */
+export function looksLikeDisk(first: Uint8Array, size: number): boolean {
+  return size >= 512 && DISKS.some((signature) => matches(first, signature));
+}
+
+/**
+ * What a file that is no disk image is instead.
+ * @param first its first bytes, some thousand are enough
+ * @param size its length, bytes
+ */
+export function identify(first: Uint8Array, size: number): ForeignContent {
+  if (size === 0) return 'empty';
+  if (size < 72) return isText(first) && size > 8 ? 'text' : 'too-short';
+  const known = FOREIGN.find((signature) => matches(first, signature));
+  if (known !== undefined) return known.kind;
+  if (!isText(first.subarray(0, 4096))) return 'unknown';
+  const head = new TextDecoder().decode(first.subarray(0, 1024)).toLowerCase();
+  return /<!doctype html|<html|<head|<body/.test(head) ? 'html' : 'text';
+}
+
+/** Printable UTF-8 without control characters. */
+function isText(bytes: Uint8Array): boolean {
+  let decoded: string;
+  try {
+    decoded = new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true });
+  } catch {
+    return false;
+  }
+  for (let i = 0; i < decoded.length; i++) {
+    const code = decoded.charCodeAt(i);
+    if (code < 32 && code !== 9 && code !== 10 && code !== 13) return false;
+  }
+  return decoded.length > 0;
+}

@@ -1,0 +1,81 @@
+/** All formats in probe order, and opening a chain of them. */
+import { ImageError } from '../errors.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { Disk, FormatName, Gate } from './format.ts';
+import { identify, looksLikeDisk } from './identify.ts';
+import { isQcow2, type OpenMode } from './qcow2/header.ts';
+import { openQcow2, Qcow2Image } from './qcow2/image.ts';
+import { RawDisk } from './raw.ts';
+
+/** qemu-img's order of formats in its help. */
+export const FORMAT_NAMES: readonly FormatName[] = ['qcow2', 'raw'];
+
+export interface OpenOptions {
+  /** Take it for this format; by default the content decides, with raw as the last resort. */
+  format?: FormatName | undefined;
+  /** Asked for the backing file; without a gate, nothing that an image names is opened. */
+  gate?: Gate | undefined;
+  /** What it is opened for; `read` by default. */
+  mode?: OpenMode | undefined;
+  /** Refuse what is raw only for want of anything better: text, a web page, an empty file. */
+  strict?: boolean | undefined;
+}
+
+/** Deep chains are followed as far as this; nobody has longer ones, loops do. */
+const MAX_DEPTH = 200;
+
+/**
+ * Opens an image and, through the gate, its backing images.
+ * @throws ImageError invalid-header, unknown-features, not-a-disk-image, backing-loop and those of
+ * reading. A refused or missing backing file is no error: the disk says `backingMissing`.
+ */
+export async function openImage(storage: Storage, options: OpenOptions = {}): Promise<Disk> {
+  return openChain(storage, options, new Set(), 0);
+}
+
+async function openChain(
+  storage: Storage,
+  options: OpenOptions,
+  seen: Set<string>,
+  depth: number,
+): Promise<Disk> {
+  const disk = await openOne(storage, options);
+  if (!(disk instanceof Qcow2Image) || disk.header.backingName === '') return disk;
+  const name = disk.header.backingName;
+  const format = disk.header.backingFormat;
+  const mode = options.mode ?? 'read';
+  if (options.gate === undefined || mode !== 'read') return disk;
+  const backing = await options.gate({ kind: 'backing', name, format, from: storage.name });
+  if (backing === undefined) return disk;
+  if (seen.has(backing.name) || backing.name === storage.name || depth >= MAX_DEPTH) {
+    await backing.close();
+    throw new ImageError('backing-loop', { name: backing.name });
+  }
+  const known = FORMAT_NAMES.find((candidate) => candidate === format);
+  if (format !== '' && known === undefined) {
+    await backing.close();
+    throw new ImageError('unsupported-feature', { feature: `backing format ${format}` });
+  }
+  seen.add(storage.name);
+  disk.backing = await openChain(backing, { gate: options.gate, format: known }, seen, depth + 1);
+  return disk;
+}
+
+async function openOne(storage: Storage, options: OpenOptions): Promise<Disk> {
+  if (options.format === 'raw') return new RawDisk(storage);
+  const first = new Uint8Array(Math.min(storage.size, 68 * 1024));
+  await storage.read(0, first);
+  if (isQcow2(first)) return openQcow2(storage, options.mode ?? 'read');
+  const named = options.format === 'qcow2';
+  if (named || (options.strict === true && !looksLikeDisk(first, storage.size))) {
+    const looksLike = identify(first, storage.size);
+    const { name, size } = storage;
+    throw new ImageError('not-a-disk-image', {
+      format: named ? 'qcow2' : '',
+      name,
+      size,
+      looksLike,
+    });
+  }
+  return new RawDisk(storage);
+}

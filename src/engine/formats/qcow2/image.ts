@@ -1,0 +1,153 @@
+/** A qcow2 image as a Disk. */
+import { alignDown, isAligned, SECTOR } from '../../binary/units.ts';
+import { ImageError } from '../../errors.ts';
+import type { Storage } from '../../storage/storage.ts';
+import { clip, ExtentList } from '../extents.ts';
+import type { Disk, Extent } from '../format.ts';
+import { readBitmaps, type Bitmap } from './bitmaps.ts';
+import { parseHeader, peekClusterSize, type Header, type OpenMode } from './header.ts';
+import { mapTable } from './mapping.ts';
+import { readSnapshots, type Snapshot, type SnapshotTable } from './snapshots.ts';
+import { entryOffset, L2Cache, readTable, type Table } from './tables.ts';
+
+/** Read at first: the whole first cluster at the usual cluster size. */
+const FIRST_READ = 64 * 1024;
+/** A batch of extents ends after about this many. */
+const EXTENTS_AT_ONCE = 64 * 1024;
+
+export class Qcow2Image implements Disk {
+  readonly format = 'qcow2';
+  readonly storage: Storage;
+  readonly header: Header;
+  readonly size: number;
+  readonly clusterSize: number;
+  readonly codec: 'zlib' | 'zstd';
+  /** The active L1 table. */
+  readonly l1: Table;
+  readonly snapshotTable: SnapshotTable;
+  /** In `check` mode: why the snapshot table could not be read; the check reports it. */
+  readonly snapshotError: ImageError | undefined;
+  readonly bitmaps: readonly Bitmap[];
+  backing: Disk | undefined;
+  readonly #cache: L2Cache;
+
+  constructor(storage: Storage, header: Header, tables: Tables) {
+    this.storage = storage;
+    this.header = header;
+    // QEMU drops what is behind the last whole sector, without a word.
+    this.size = alignDown(header.size, SECTOR);
+    this.clusterSize = header.clusterSize;
+    this.codec = header.compressionType === 1 ? 'zstd' : 'zlib';
+    this.l1 = tables.l1;
+    this.snapshotTable = tables.snapshots;
+    this.snapshotError = tables.snapshotError;
+    this.bitmaps = tables.bitmaps;
+    this.#cache = new L2Cache(storage, header.clusterSize);
+  }
+
+  get snapshots(): readonly Snapshot[] {
+    return this.snapshotTable.snapshots;
+  }
+
+  get backingMissing(): boolean {
+    return this.header.backingName !== '' && this.backing === undefined;
+  }
+
+  /** @throws ImageError unsupported-feature: encryption, external data file */
+  async map(offset: number, length: number): Promise<Extent[]> {
+    this.#refuseUnsupported();
+    const end = Math.min(offset + length, this.size);
+    const { clusterSize, l2Coverage } = this.header;
+    const firstTable = Math.floor(offset / l2Coverage);
+    const lastTable = Math.min(
+      Math.ceil(end / l2Coverage),
+      firstTable + this.#cache.batch,
+      // A long stretch without tables costs nothing: let it run on.
+    );
+    const tables = await this.#cache.load(this.#tableOffsets(firstTable, lastTable));
+    const list = new ExtentList();
+    let index = firstTable;
+    for (; index * l2Coverage < end && list.length < EXTENTS_AT_ONCE; index++) {
+      const base = index * l2Coverage;
+      const host = this.#l2Offset(index);
+      const table = tables.get(host);
+      if (index >= lastTable && host !== 0) break;
+      if (host === 0) {
+        list.add('unallocated', base, l2Coverage, -1);
+      } else if (table === undefined) {
+        list.addInvalid(base, l2Coverage, host, 'l2-unaligned');
+      } else {
+        const first = index === firstTable ? Math.floor((offset - base) / clusterSize) : 0;
+        const last = Math.min(Math.ceil((end - base) / clusterSize), this.header.l2Entries);
+        mapTable(this.header, table, base, first, last, list);
+      }
+    }
+    return clip(list.extents, offset, end);
+  }
+
+  async close(): Promise<void> {
+    await this.backing?.close();
+    await this.storage.close();
+  }
+
+  #refuseUnsupported(): void {
+    if (this.header.cryptMethod !== 0) {
+      const feature = this.header.cryptMethod === 2 ? 'LUKS encryption' : 'AES encryption';
+      throw new ImageError('unsupported-feature', { feature });
+    }
+    if (this.header.hasDataFile) {
+      throw new ImageError('unsupported-feature', { feature: 'external data file' });
+    }
+  }
+
+  #l2Offset(index: number): number {
+    return entryOffset(this.l1[index * 2] ?? 0, this.l1[index * 2 + 1] ?? 0);
+  }
+
+  #tableOffsets(first: number, last: number): number[] {
+    const offsets: number[] = [];
+    for (let index = first; index < last; index++) {
+      const offset = this.#l2Offset(index);
+      if (offset !== 0 && isAligned(offset, this.clusterSize)) offsets.push(offset);
+    }
+    return offsets;
+  }
+}
+
+interface Tables {
+  l1: Table;
+  snapshots: SnapshotTable;
+  snapshotError: ImageError | undefined;
+  bitmaps: Bitmap[];
+}
+
+/**
+ * Opens a qcow2 image; its backing image is opened by the caller (formats/index.ts).
+ * @throws ImageError invalid-header, unknown-features, not-a-disk-image and those of reading
+ */
+export async function openQcow2(storage: Storage, mode: OpenMode): Promise<Qcow2Image> {
+  let first = new Uint8Array(Math.min(FIRST_READ, storage.size));
+  await storage.read(0, first);
+  const clusterSize = peekClusterSize(first);
+  if (clusterSize > first.length && storage.size > first.length) {
+    first = new Uint8Array(Math.min(clusterSize, storage.size));
+    await storage.read(0, first);
+  }
+  const header = parseHeader(first, mode);
+  const [l1, snapshots, bitmaps] = await Promise.all([
+    readTable(storage, header.l1TableOffset, header.l1Size),
+    readSnapshotsFor(storage, header, mode),
+    readBitmaps(storage, header),
+  ]);
+  return new Qcow2Image(storage, header, { l1, bitmaps, ...snapshots });
+}
+
+async function readSnapshotsFor(storage: Storage, header: Header, mode: OpenMode) {
+  const none: SnapshotTable = { snapshots: [], size: 0 };
+  try {
+    return { snapshots: await readSnapshots(storage, header), snapshotError: undefined };
+  } catch (error) {
+    if (mode !== 'check' || !(error instanceof ImageError)) throw error;
+    return { snapshots: none, snapshotError: error };
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The snapshot table. Specification: «Snapshots». Parsing is pure; the table is read in one piece
+ * that grows only as far as its own entries ask for, within QEMU's limits.
+ */
+import { alignUp } from '../../binary/units.ts';
+import { ImageError } from '../../errors.ts';
+import { readPadded, type Storage } from '../../storage/storage.ts';
+import { text, type Header } from './header.ts';
+import { LIMITS, SNAPSHOT_ENTRY, SNAPSHOT_EXTRA } from './layout.ts';
+
+/** One internal snapshot. Sizes in bytes. */
+export interface Snapshot {
+  readonly id: string;
+  readonly name: string;
+  readonly l1TableOffset: number;
+  /** Entries. */
+  readonly l1Size: number;
+  readonly dateSeconds: number;
+  readonly dateNanoseconds: number;
+  /** Nanoseconds. */
+  readonly vmClock: number;
+  readonly vmStateSize: number;
+  readonly diskSize: number;
+  /** Instruction count as decimal text; undefined when not recorded. */
+  readonly icount: string | undefined;
+  readonly extraDataSize: number;
+}
+
+export interface SnapshotTable {
+  readonly snapshots: readonly Snapshot[];
+  /** Bytes that the table takes in the file. */
+  readonly size: number;
+}
+
+/** The table says something that no valid table says; `message` is qemu-img's sentence. */
+function invalid(message: string, field: string, value: number, limit: number): never {
+  throw new ImageError('invalid-header', {
+    problem: 'snapshot-table-invalid',
+    field,
+    value: String(value),
+    limit: String(limit),
+    message,
+  });
+}
+
+/**
+ * Reads the snapshot table that the header names (none: an empty one).
+ * @throws ImageError invalid-header (snapshot-table-invalid)
+ */
+export async function readSnapshots(storage: Storage, header: Header): Promise<SnapshotTable> {
+  const { snapshotCount, snapshotsOffset } = header;
+  if (snapshotCount === 0) return { snapshots: [], size: 0 };
+  let bytes = await readPadded(
+    storage,
+    snapshotsOffset,
+    Math.min(64 * 1024, 64 + snapshotCount * 128),
+  );
+  const snapshots: Snapshot[] = [];
+  let at = 0;
+  for (let index = 0; index < snapshotCount; index++) {
+    at = alignUp(at, 8);
+    const size = entrySize(bytes, at, index);
+    if (at + size > LIMITS.snapshotTableBytes) {
+      invalid('Snapshot table is too big', 'snapshot table', at + size, LIMITS.snapshotTableBytes);
+    }
+    if (at + size > bytes.length) {
+      const wanted = Math.max(at + size + 65536, bytes.length * 2);
+      const length = Math.min(wanted, LIMITS.snapshotTableBytes + 65536);
+      bytes = await readPadded(storage, snapshotsOffset, length);
+      index -= 1;
+      continue;
+    }
+    snapshots.push(parseSnapshot(bytes, at, header));
+    at += size;
+  }
+  return { snapshots, size: at };
+}
+
+/** Bytes of the entry at `at`; at least the fixed part when that is not there yet. */
+function entrySize(bytes: Uint8Array, at: number, index: number): number {
+  if (at + SNAPSHOT_ENTRY.size > bytes.length) return SNAPSHOT_ENTRY.size;
+  const { idSize, nameSize, extraDataSize } = SNAPSHOT_ENTRY.read(bytes, at);
+  if (extraDataSize > LIMITS.snapshotExtraBytes) {
+    const message = `Too much extra metadata in snapshot table entry ${String(index)}`;
+    invalid(message, 'snapshot extra data', extraDataSize, LIMITS.snapshotExtraBytes);
+  }
+  return SNAPSHOT_ENTRY.size + extraDataSize + idSize + nameSize;
+}
+
+function parseSnapshot(bytes: Uint8Array, at: number, header: Header): Snapshot {
+  const fixed = SNAPSHOT_ENTRY.read(bytes, at);
+  const extraAt = at + SNAPSHOT_ENTRY.size;
+  const extra = SNAPSHOT_EXTRA.read(bytes.subarray(extraAt, extraAt + fixed.extraDataSize));
+  const idAt = extraAt + fixed.extraDataSize;
+  const nameAt = idAt + fixed.idSize;
+  const hasCount = fixed.extraDataSize >= 24 && extra.icount !== 0xffffffffffffffffn;
+  return {
+    id: text(bytes.subarray(idAt, nameAt)),
+    name: text(bytes.subarray(nameAt, nameAt + fixed.nameSize)),
+    l1TableOffset: fixed.l1TableOffset,
+    l1Size: fixed.l1Size,
+    dateSeconds: fixed.dateSeconds,
+    dateNanoseconds: fixed.dateNanoseconds,
+    vmClock: fixed.vmClock,
+    vmStateSize: fixed.extraDataSize >= 8 ? extra.vmStateSize : fixed.vmStateSize,
+    diskSize: fixed.extraDataSize >= 16 ? extra.diskSize : header.size,
+    icount: hasCount ? extra.icount.toString() : undefined,
+    extraDataSize: fixed.extraDataSize,
+  };
+}
