@@ -12,7 +12,7 @@ export interface Subject {
    * For a storage that cannot be read itself: finishes it and opens what was written. The default
    * reads the storage itself.
    */
-  readBack?(storage: Storage): Promise<Storage>;
+  readBack?: (storage: Storage) => Promise<Storage>;
   /** Random programs to try. Default 60. */
   runs?: number;
 }
