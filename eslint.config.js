@@ -67,6 +67,11 @@ export default defineConfig(
     },
   },
   {
+    files: ['test/**'],
+    // `expect(object.method)` and spies take methods apart on purpose.
+    rules: { '@typescript-eslint/unbound-method': 'off' },
+  },
+  {
     // These speak to a person at a terminal.
     files: ['scripts/**', 'test/bench/**'],
     rules: { 'no-console': 'off' },

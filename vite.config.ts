@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 import { devContentSecurityPolicy } from './scripts/lib/vite-dev-csp.ts';
+import { moduleReport } from './scripts/lib/vite-module-report.ts';
 import { serviceWorker } from './scripts/lib/vite-service-worker.ts';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
@@ -9,7 +10,12 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { versio
 /** The app: `dist/app`, any static host, any sub-path. */
 export default defineConfig({
   base: './',
-  plugins: [svelte(), devContentSecurityPolicy(), serviceWorker('src/sw/sw.ts')],
+  plugins: [
+    svelte(),
+    devContentSecurityPolicy(),
+    moduleReport('dist/page-modules.json'),
+    serviceWorker('src/sw/sw.ts'),
+  ],
   define: { __APP_VERSION__: JSON.stringify(version) },
   worker: { format: 'es' },
   build: {

@@ -4,8 +4,8 @@ import { defineConfig } from 'vitest/config';
 import { chromiumOptions } from './test/chromium.ts';
 
 /**
- * `unit` and `golden` run under Node, `browser` in Chromium. Golden tests compare with the real
- * qemu-img and have their own project so that `npm test` can say when they were skipped.
+ * `unit` and `golden` run under Node, `browser` in Chromium, `size` looks at the built app. Golden
+ * tests compare with the real qemu-img; their own project lets `npm test` say when they were skipped.
  */
 export default defineConfig({
   define: { __APP_VERSION__: JSON.stringify('0.0.0-test') },
@@ -33,6 +33,10 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
+      },
+      {
+        extends: true,
+        test: { name: 'size', environment: 'node', include: ['test/size/**/*.test.ts'] },
       },
       {
         extends: true,

@@ -91,8 +91,8 @@ const LAYERS = [
     // Interfaces and plain descriptions that several layers of the engine share as types.
     name: 'engine/contracts',
     files: /^engine\/(formats\/format|operations\/(finding|check-report|operation|inspect))\.ts$/,
-    values: ['engine/formats', 'engine/storage', 'engine/binary', 'engine/base'],
-    types: [],
+    values: ['engine/binary', 'engine/base'],
+    types: ['engine/formats', 'engine/codecs', 'engine/storage'],
   },
   {
     name: 'engine/operations',

@@ -1,0 +1,221 @@
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, buildIfNeeded } from './build.mjs';
+import { ROOT, tool } from './run.mjs';
+
+/**
+ * @typedef {{ passed: number, failed: number, skipped: number, details: string }} StepResult
+ * @typedef {{ browser: boolean, qemuImg: boolean }} Have what the set-up found or got
+ * @typedef {object} Step
+ * @property {string} name for --only
+ * @property {string} title
+ * @property {('browser' | 'qemu-img')[]} needs
+ * @property {(have: Have) => Promise<StepResult>} run
+ */
+
+const RESULTS = 'test-results';
+/** CI: no test marked «only», no snapshot written by the way. */
+const ENV = { CI: '1', NO_COLOR: '1', FORCE_COLOR: '0' };
+
+/** @type {Step[]} */
+export const STEPS = [
+  {
+    name: 'format',
+    title: 'Format (prettier)',
+    needs: [],
+    run: () => one('prettier/bin/prettier.cjs', ['--check', '--log-level', 'warn', '.']),
+  },
+  {
+    name: 'lint',
+    title: 'Lint, import directions (eslint)',
+    needs: [],
+    run: () => one('eslint/bin/eslint.js', ['--max-warnings', '0', '.']),
+  },
+  {
+    name: 'tsc',
+    title: 'Types (tsc)',
+    needs: [],
+    run: () => one('typescript/bin/tsc', ['-p', '.']),
+  },
+  {
+    name: 'svelte-check',
+    title: 'Types, components (svelte-check)',
+    needs: [],
+    run: () =>
+      one('svelte-check/bin/svelte-check', [
+        ...['--tsconfig', './tsconfig.json', '--fail-on-warnings', '--output', 'human'],
+      ]),
+  },
+  { name: 'build', title: 'Build (vite)', needs: [], run: async () => asOne(await build()) },
+  { name: 'unit', title: 'Unit tests', needs: [], run: () => vitest('unit') },
+  { name: 'golden', title: 'Golden tests against qemu-img', needs: ['qemu-img'], run: golden },
+  {
+    name: 'browser',
+    title: 'Browser tests',
+    needs: ['browser'],
+    run: (have) => withBrowser(have, () => vitest('browser')),
+  },
+  {
+    name: 'e2e',
+    title: 'End-to-end tests',
+    needs: ['browser'],
+    run: (have) => withBrowser(have, playwright),
+  },
+  {
+    name: 'size',
+    title: 'Size budget',
+    needs: [],
+    run: async () => {
+      await buildIfNeeded();
+      return vitest('size');
+    },
+  },
+];
+
+/**
+ * A step that passes or fails as a whole.
+ * @param {string} script
+ * @param {string[]} args
+ */
+async function one(script, args) {
+  return asOne(await tool(script, args, { env: ENV }));
+}
+
+/**
+ * @param {import('./run.mjs').Outcome} outcome
+ * @returns {StepResult}
+ */
+function asOne({ code, output }) {
+  return code === 0
+    ? { passed: 1, failed: 0, skipped: 0, details: output }
+    : failure(`${output}\n(exit code ${code})`);
+}
+
+/**
+ * @param {string} details
+ * @returns {StepResult}
+ */
+function failure(details) {
+  return { passed: 0, failed: 1, skipped: 0, details };
+}
+
+/**
+ * @param {Have} have
+ * @param {() => Promise<StepResult>} work
+ */
+async function withBrowser(have, work) {
+  return have.browser
+    ? work()
+    : failure('There is no Chromium and none could be installed. $CHROMIUM can name one.');
+}
+
+/**
+ * @param {Have} have
+ * @returns {Promise<StepResult>}
+ */
+async function golden(have) {
+  await buildIfNeeded();
+  if (have.qemuImg) return vitest('golden');
+  const report = reportFile('golden-list.json');
+  await tool('vitest/vitest.mjs', ['list', '--project', 'golden', `--json=${report}`], {
+    env: ENV,
+  });
+  const tests = /** @type {unknown[] | undefined} */ (readJson(report));
+  console.log(
+    [
+      '*** qemu-img is not here and could not be installed: NOTHING WAS COMPARED WITH IT.',
+      '*** The golden tests are skipped. Debian’s package is called qemu-utils.',
+    ].join('\n'),
+  );
+  return { passed: 0, failed: 0, skipped: Math.max(1, tests?.length ?? 1), details: '' };
+}
+
+/**
+ * @typedef {object} VitestReport
+ * @property {number} numPassedTests
+ * @property {number} numFailedTests
+ * @property {number} numPendingTests
+ * @property {number} numTodoTests
+ * @property {{ status: string, assertionResults: unknown[] }[]} testResults one a file
+ */
+
+/**
+ * @param {string} project
+ * @returns {Promise<StepResult>}
+ */
+async function vitest(project) {
+  const report = reportFile(`${project}.json`);
+  const args = ['run', '--project', project, '--reporter=default', '--reporter=json'];
+  const outcome = await tool('vitest/vitest.mjs', [...args, `--outputFile.json=${report}`], {
+    env: ENV,
+  });
+  const json = /** @type {VitestReport | undefined} */ (readJson(report));
+  if (json === undefined) return failure(outcome.output);
+  // A file that could not be loaded has no tests that could have failed.
+  const broken = json.testResults.filter(
+    (file) => file.status === 'failed' && file.assertionResults.length === 0,
+  ).length;
+  return judged(outcome, {
+    passed: json.numPassedTests,
+    failed: json.numFailedTests + broken,
+    skipped: json.numPendingTests + json.numTodoTests,
+  });
+}
+
+/** @typedef {{ stats: Record<'expected' | 'unexpected' | 'flaky' | 'skipped', number> }} PlaywrightReport */
+
+/** @returns {Promise<StepResult>} */
+async function playwright() {
+  await buildIfNeeded();
+  const report = reportFile('e2e.json');
+  const outcome = await tool(
+    '@playwright/test/cli.js',
+    ['test', '--config', 'test', '--reporter=list,json'],
+    { env: { ...ENV, PLAYWRIGHT_JSON_OUTPUT_FILE: report }, minutes: 30 },
+  );
+  const json = /** @type {PlaywrightReport | undefined} */ (readJson(report));
+  if (json === undefined) return failure(outcome.output);
+  const { expected, unexpected, flaky, skipped } = json.stats;
+  return judged(outcome, { passed: expected, failed: unexpected + flaky, skipped });
+}
+
+/**
+ * The counts of a runner, distrusted: nothing executed is a failure, and so is a runner that
+ * complains although no test failed.
+ * @param {import('./run.mjs').Outcome} outcome
+ * @param {{ passed: number, failed: number, skipped: number }} counts
+ * @returns {StepResult}
+ */
+function judged({ code, output }, counts) {
+  if (counts.failed > 0) return { ...counts, details: output };
+  if (code !== 0) {
+    return { ...counts, failed: 1, details: `${output}\n(the runner ended with ${code})` };
+  }
+  if (counts.passed === 0) {
+    return { ...counts, failed: 1, details: `${output}\n(no test was executed)` };
+  }
+  return { ...counts, details: output };
+}
+
+/**
+ * An absolute path for a report that does not exist yet.
+ * @param {string} name
+ */
+function reportFile(name) {
+  mkdirSync(join(ROOT, RESULTS), { recursive: true });
+  const file = join(ROOT, RESULTS, name);
+  rmSync(file, { force: true });
+  return file;
+}
+
+/**
+ * @param {string} file
+ * @returns {unknown} undefined when there is no such file, or it is cut off
+ */
+function readJson(file) {
+  try {
+    return /** @type {unknown} */ (JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
