@@ -98,18 +98,8 @@ function assemble(name) {
 
 /** The first state, packed; a snapshot; the second state on top of it; one cluster leaked. */
 function makeImage() {
-  run(
-    'qemu-img',
-    'convert',
-    '-q',
-    '-O',
-    'qcow2',
-    '-c',
-    '-m',
-    '1',
-    file('before.raw'),
-    file('image'),
-  );
+  const options = ['-O', 'qcow2', '-o', `cluster_size=${CLUSTER}`, '-c', '-m', '1'];
+  run('qemu-img', 'convert', ...options, file('before.raw'), file('image'));
   run('qemu-img', 'snapshot', '-c', 'before-upgrade', file('image'));
   const before = fs.readFileSync(file('before.raw'));
   const after = fs.readFileSync(file('after.raw'));
@@ -117,14 +107,8 @@ function makeImage() {
     const piece = after.subarray(offset, offset + CLUSTER);
     if (piece.equals(before.subarray(offset, offset + CLUSTER))) continue;
     fs.writeFileSync(file('piece'), piece);
-    run(
-      'qemu-io',
-      '-f',
-      'qcow2',
-      '-c',
-      `write -s ${file('piece')} ${offset} ${CLUSTER}`,
-      file('image'),
-    );
+    const command = `write -s ${file('piece')} ${offset} ${CLUSTER}`;
+    run('qemu-io', '-f', 'qcow2', '-c', command, file('image'));
   }
   setSnapshotTime();
   leakOneCluster();

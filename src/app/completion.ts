@@ -1,0 +1,72 @@
+import { quote } from './target.ts';
+
+/** What Tab makes of a line. */
+export interface Completion {
+  line: string;
+  cursor: number;
+  /** All that would fit, when it is more than one. */
+  candidates: string[];
+}
+
+const COMMANDS: Record<string, readonly string[]> = {
+  info: ['--output=json', '--output=human', '--backing-chain', '-f', '-U'],
+  check: ['--output=json', '--output=human', '-q', '-f', '-U'],
+  map: ['--output=json', '--output=human', '--start-offset=', '--max-length=', '-f', '-U'],
+  compare: ['-s', '-q', '-p', '-f', '-F', '-U'],
+  convert: ['-O', '-f', '-p', '-q', '-S', '-U'],
+};
+const GLOBAL = [...Object.keys(COMMANDS), '--help', '--version'];
+const FORMATS = ['qcow2', 'raw'];
+
+/** Completes the word before the cursor: the command, its options, formats and file names. */
+export function complete(line: string, cursor: number, names: readonly string[]): Completion {
+  const before = line.slice(0, cursor);
+  const start = wordStart(before);
+  const typed = before.slice(start);
+  const earlier = before.slice(0, start).trim().split(/\s+/).filter(Boolean);
+  const fitting = candidatesFor(earlier, names).filter((one) => fits(one, typed));
+  if (fitting.length === 0) return { line, cursor, candidates: [] };
+  const common = fitting.reduce(commonStart);
+  const whole = fitting.length === 1 && !common.endsWith('=') ? `${common} ` : common;
+  const word = whole.length > typed.length ? whole : typed;
+  const rest = line.slice(cursor).replace(whole.endsWith(' ') ? /^\s+/ : /^/, '');
+  return {
+    line: before.slice(0, start) + word + rest,
+    cursor: start + word.length,
+    candidates: fitting.length > 1 ? fitting : [],
+  };
+}
+
+function candidatesFor(earlier: string[], names: readonly string[]): string[] {
+  const [program, command] = earlier;
+  if (program === undefined) return ['qemu-img'];
+  if (command === undefined) return GLOBAL;
+  const last = earlier.at(-1) ?? '';
+  if (['-f', '-F', '-O'].includes(last)) return FORMATS;
+  return [...names.map(quote), ...(COMMANDS[command] ?? [])];
+}
+
+/** A file name that needs quotes is found without typing them, too. */
+function fits(candidate: string, typed: string): boolean {
+  return (
+    candidate.startsWith(typed) ||
+    (typed !== '' && candidate.startsWith("'") && candidate.slice(1).startsWith(typed))
+  );
+}
+
+/** Where the word before the cursor begins; blanks inside quotes belong to it. */
+function wordStart(before: string): number {
+  let start = 0;
+  let quoted = false;
+  for (let index = 0; index < before.length; index++) {
+    if (before[index] === "'") quoted = !quoted;
+    if (before[index] === ' ' && !quoted) start = index + 1;
+  }
+  return start;
+}
+
+function commonStart(a: string, b: string): string {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length += 1;
+  return a.slice(0, length);
+}

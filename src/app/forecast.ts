@@ -1,0 +1,81 @@
+import type { CheckReport, ImageInfo } from '../worker/api.ts';
+
+/**
+ * What work will cost, said before it is done. The rates are rounded down from measurements of
+ * current browsers on a plain two-core machine; all are bytes a second.
+ */
+const READ = 700e6;
+const INFLATE = 150e6;
+const PRIVATE_WRITE = 1000e6;
+const PLACE_WRITE = 270e6;
+const DOWNLOAD = 340e6;
+/** The browser hashes a finished local file, holes included. */
+const BROWSER_CHECK = 93e6;
+
+/** One random read of a picked file, seconds. */
+const RANDOM_READ = 0.0008;
+/** Time for one table entry, seconds. */
+const TABLE_ENTRY = 40e-9;
+
+/** Seconds that a check will about take; undefined where there is nothing to check. */
+export function checkSeconds(info: ImageInfo): number | undefined {
+  const cluster = info.clusterSize;
+  if (cluster === undefined || info.qcow2 === undefined) return undefined;
+  const layers = 1 + info.snapshots.length;
+  const mapped = Math.min(info.virtualSize, info.fileSize * 4);
+  const tables = Math.ceil(mapped / (cluster * (cluster / 8))) * layers;
+  const entries = (tables * cluster) / 8 + info.fileSize / cluster;
+  return 0.05 + tables * RANDOM_READ + entries * TABLE_ENTRY;
+}
+
+/** What a conversion to raw will do, in numbers. */
+export interface ConvertForecast {
+  /** Apparent size of the result, bytes. */
+  size: number;
+  /** Bytes of data to copy, and whether that is exact or an upper bound. */
+  data: number;
+  exact: boolean;
+  /** Seconds until the result is there, of which the browser's own check of it. */
+  seconds: number;
+  browserCheckSeconds: number;
+  /** Seconds for the download that follows, 0 where none does. */
+  downloadSeconds: number;
+}
+
+/** Looks ahead at a conversion. A check that was done makes it exact. */
+export function forecastConvert(
+  info: ImageInfo,
+  report: CheckReport | undefined,
+  where: 'place' | 'browser',
+  verify: boolean,
+): ConvertForecast {
+  const size = info.virtualSize;
+  const { data, packed, exact } = dataToCopy(info, report);
+  const plain = data - packed;
+  const reading = plain / READ + packed / INFLATE;
+  const writing = data / (where === 'place' ? PLACE_WRITE : PRIVATE_WRITE);
+  const browserCheckSeconds = where === 'place' ? size / BROWSER_CHECK : 0;
+  const verifying = verify ? reading + data / READ : 0;
+  return {
+    size,
+    data,
+    exact,
+    seconds: Math.max(reading, writing) + verifying + browserCheckSeconds,
+    browserCheckSeconds,
+    downloadSeconds: where === 'browser' ? size / DOWNLOAD : 0,
+  };
+}
+
+function dataToCopy(
+  info: ImageInfo,
+  report: CheckReport | undefined,
+): { data: number; packed: number; exact: boolean } {
+  const cluster = info.clusterSize;
+  if (cluster === undefined) return { data: info.virtualSize, packed: 0, exact: true };
+  if (report !== undefined && report.aborted === undefined && info.backing === undefined) {
+    const data = Math.min(report.allocatedClusters * cluster, info.virtualSize);
+    const packed = Math.min(report.compressedClusters * cluster, data);
+    return { data, packed, exact: true };
+  }
+  return { data: info.virtualSize, packed: 0, exact: false };
+}

@@ -1,0 +1,73 @@
+import type { CheckReport } from '../worker/api.ts';
+import type { OpenImage } from './open-image.svelte.ts';
+import { bytes } from './units.ts';
+import { words } from './words.svelte.ts';
+
+/** How an image is, in one word. The tone picks icon and colour; the word stands without them. */
+export interface Health {
+  tone: 'unknown' | 'busy' | 'good' | 'warn' | 'bad';
+  word: string;
+  explanation: string;
+}
+
+/** Health as far as it is known now: from the check, else from the header and the file's length. */
+export function healthOf(image: OpenImage): Health {
+  const { health } = words.image;
+  const { report, job } = image.check;
+  const info = image.info;
+  if (info?.qcow2 === undefined) {
+    return { tone: 'unknown', word: health.none, explanation: health.explain.none };
+  }
+  if ((image.opened?.missingBytes ?? 0) > 0) {
+    return { tone: 'bad', word: health.incomplete, explanation: health.explain.incomplete };
+  }
+  if (report !== undefined) return verdict(report, info.clusterSize ?? 0);
+  if (info.qcow2.corrupt) {
+    return { tone: 'bad', word: health.markedCorrupt, explanation: health.explain.markedCorrupt };
+  }
+  if (job !== undefined) {
+    return { tone: 'busy', word: health.checking, explanation: health.explain.unknown };
+  }
+  return { tone: 'unknown', word: health.unknown, explanation: health.explain.unknown };
+}
+
+/** What a finished check says, the worst first. */
+export function verdict(report: CheckReport, clusterSize: number): Health {
+  const { health } = words.image;
+  const { explain } = health;
+  const has = report.findingCounts;
+  if ((has.truncated ?? 0) > 0) {
+    return { tone: 'bad', word: health.incomplete, explanation: explain.incomplete };
+  }
+  if (report.corruptions > 0) {
+    return { tone: 'bad', word: health.damaged(report.corruptions), explanation: explain.damaged };
+  }
+  if (report.aborted !== undefined || report.checkErrors > 0) {
+    return { tone: 'bad', word: health.unchecked, explanation: explain.unchecked };
+  }
+  if ((has['corrupt-bit'] ?? 0) > 0) {
+    return { tone: 'bad', word: health.markedCorrupt, explanation: explain.markedCorrupt };
+  }
+  if ((has['zero-in-v2'] ?? 0) > 0) {
+    return { tone: 'warn', word: health.unreadable, explanation: explain.unreadable };
+  }
+  if (report.leaks > 0) {
+    const size = bytes(report.leaks * clusterSize, words.tag);
+    return {
+      tone: 'warn',
+      word: health.wasted(report.leaks),
+      explanation: explain.wasted(size),
+    };
+  }
+  if ((has.dirty ?? 0) > 0) {
+    return { tone: 'warn', word: health.unclean, explanation: explain.unclean };
+  }
+  return { tone: 'good', word: health.healthy, explanation: explain.healthy };
+}
+
+/** The exit code that `qemu-img check` gives for this. */
+export function exitCode(report: CheckReport): number {
+  if (report.aborted !== undefined || report.checkErrors > 0) return 1;
+  if (report.corruptions > 0) return 2;
+  return report.leaks > 0 ? 3 : 0;
+}

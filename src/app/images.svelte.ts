@@ -1,0 +1,218 @@
+import { engine } from './engine.svelte.ts';
+import { checkSeconds } from './forecast.ts';
+import { hasSavePicker, type Chosen } from './files.ts';
+import { jobs } from './jobs.svelte.ts';
+import { CheckState, ConvertState, OpenImage, PANELS, type Panel } from './open-image.svelte.ts';
+import { toProblem } from './problem.ts';
+import { recent } from './recent.svelte.ts';
+import { stored } from './stored.svelte.ts';
+import { suggestName, suggestWhere } from './target.ts';
+
+/** A check that likely takes less than this runs by itself after opening. */
+const CHECK_BY_ITSELF_SECONDS = 1;
+
+/** The open images, the one that is shown, and what can be done with each. */
+class Images {
+  list = $state.raw<OpenImage[]>([]);
+  #current = $state.raw<OpenImage>();
+
+  constructor() {
+    engine.onDeath(() => this.#forgetWorker());
+  }
+
+  /** The image on the screen; undefined while the start screen is. */
+  get current(): OpenImage | undefined {
+    return this.#current;
+  }
+
+  show(image: OpenImage | undefined): void {
+    this.#current = image;
+    this.writeAddress();
+  }
+
+  showPanel(panel: Panel): void {
+    if (this.#current?.phase !== 'open') return;
+    this.#current.panel = panel;
+    this.writeAddress();
+  }
+
+  /** The address names the panel, never a file. */
+  writeAddress(): void {
+    const panel = this.#current?.panel;
+    const hash = panel === undefined || panel === 'overview' ? '' : `#/${panel}`;
+    if (location.hash === hash) return;
+    history.replaceState(history.state, '', hash === '' ? location.pathname : hash);
+  }
+
+  /** Shows the panel that the address names. */
+  readAddress(): void {
+    const named = PANELS.find((panel) => location.hash === `#/${panel}`);
+    if (named !== undefined && this.#current !== undefined) this.#current.panel = named;
+  }
+
+  /** Opens files, each as an image of its own; what is open already is only shown. */
+  async open(chosen: Chosen[]): Promise<void> {
+    const opening: Promise<void>[] = [];
+    let first: OpenImage | undefined;
+    for (const one of chosen) {
+      const known = await this.#find(one);
+      const image = known ?? new OpenImage(one);
+      first ??= image;
+      if (known !== undefined) continue;
+      this.list = [...this.list, image];
+      opening.push(this.#openNow(image));
+    }
+    if (first !== undefined) this.show(first);
+    await Promise.all(opening);
+  }
+
+  /** Opens it again as a raw disk. */
+  async openAsRaw(image: OpenImage): Promise<void> {
+    image.raw = true;
+    await this.#openNow(image);
+  }
+
+  /** Reads the file anew, as it is on disk now. */
+  async readAgain(image: OpenImage, chosen?: Chosen): Promise<void> {
+    await this.#letGo(image);
+    try {
+      const { handle } = image.chosen;
+      if (chosen !== undefined) image.chosen = chosen;
+      else if (handle !== undefined) image.chosen = { file: await handle.getFile(), handle };
+      image.changed = false;
+      await this.#openNow(image);
+    } catch (error) {
+      image.problem = toProblem(error, image.name);
+      image.phase = 'failed';
+    }
+  }
+
+  async close(image: OpenImage): Promise<void> {
+    image.check.job?.cancel();
+    image.convert.job?.cancel();
+    const index = this.list.indexOf(image);
+    this.list = this.list.filter((other) => other !== image);
+    if (this.#current === image) this.show(this.list[Math.min(index, this.list.length - 1)]);
+    await this.#letGo(image);
+  }
+
+  /** Gives an image the backing file that it names. */
+  async attachBacking(image: OpenImage, backing: Chosen): Promise<void> {
+    if (image.opened === undefined) return;
+    image.backingProblem = undefined;
+    try {
+      const client = await engine.client();
+      image.opened = await client.attachBacking(image.opened.id, backing.file);
+      image.backing = backing;
+    } catch (error) {
+      image.backingProblem = toProblem(error, backing.file.name);
+    }
+  }
+
+  /** Checks an image; `quiet` when the app does it by itself. */
+  async check(image: OpenImage, quiet = false): Promise<void> {
+    if (image.opened === undefined || image.check.job !== undefined) return;
+    const state = new CheckState();
+    image.check = state;
+    const started = performance.now();
+    try {
+      const request = { kind: 'check', image: image.opened.id } as const;
+      state.report = await jobs.run<'check'>(request, image.name, {
+        quiet,
+        running: (job) => (state.job = job),
+      });
+      state.elapsed = performance.now() - started;
+    } catch (error) {
+      const problem = toProblem(error, image.name);
+      if (problem.code === 'cancelled') state.cancelled = true;
+      else state.problem = problem;
+      if (problem.code === 'file-changed') image.changed = true;
+    }
+  }
+
+  /** Looks whether the files on disk are still those that were opened (cheap: no content read). */
+  async lookForChanges(): Promise<void> {
+    for (const image of this.list) {
+      const { file, handle } = image.chosen;
+      if (handle === undefined || image.phase !== 'open') continue;
+      try {
+        const now = await handle.getFile();
+        image.changed = now.lastModified !== file.lastModified || now.size !== file.size;
+      } catch {
+        // Gone, or not allowed any more: the next read says so in its own words.
+      }
+    }
+  }
+
+  async #openNow(image: OpenImage): Promise<void> {
+    image.phase = 'opening';
+    image.problem = undefined;
+    image.backingProblem = undefined;
+    image.backing = undefined;
+    image.check = new CheckState();
+    image.convert = new ConvertState();
+    try {
+      const client = await engine.client();
+      const opened = await client.open(image.chosen.file, image.raw ? { raw: true } : {});
+      // Closed while it was opening: nobody will let go of it later.
+      if (!this.list.includes(image)) return await client.close(opened.id);
+      image.opened = opened;
+      image.phase = 'open';
+      this.#afterOpening(image);
+    } catch (error) {
+      image.problem = toProblem(error, image.name);
+      image.phase = 'failed';
+    }
+  }
+
+  #afterOpening(image: OpenImage): void {
+    const { info } = image;
+    if (info === undefined) return;
+    image.convert.name = suggestName(image.name);
+    image.convert.where = suggestWhere(info, engine.facts, hasSavePicker());
+    void recent.add(image.chosen, info.format);
+    const seconds = checkSeconds(info);
+    if (seconds !== undefined && seconds < CHECK_BY_ITSELF_SECONDS) void this.check(image, true);
+  }
+
+  async #find({ file, handle }: Chosen): Promise<OpenImage | undefined> {
+    for (const image of this.list) {
+      const other = image.chosen;
+      if (handle !== undefined && other.handle !== undefined) {
+        if (await handle.isSameEntry(other.handle)) return image;
+      } else if (
+        file.name === other.file.name &&
+        file.size === other.file.size &&
+        file.lastModified === other.file.lastModified
+      ) {
+        return image;
+      }
+    }
+    return undefined;
+  }
+
+  async #letGo(image: OpenImage): Promise<void> {
+    const id = image.opened?.id;
+    image.opened = undefined;
+    if (id === undefined) return;
+    try {
+      await (await engine.client()).close(id);
+    } catch {
+      // The worker died: it has let go of everything.
+    }
+  }
+
+  /** Images that were open in a dead worker are opened anew once it is started again. */
+  #forgetWorker(): void {
+    for (const image of this.list) image.opened = undefined;
+  }
+
+  /** After the worker died: starts it and opens everything anew. */
+  async startAgain(): Promise<void> {
+    await engine.startAgain();
+    await Promise.all(this.list.map((image) => this.#openNow(image)));
+    await stored.load();
+  }
+}
+
+export const images = new Images();
