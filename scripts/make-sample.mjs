@@ -14,7 +14,7 @@ import * as path from 'node:path';
 const MIB = 2 ** 20;
 const DISK = 64 * MIB;
 const PARTITION = MIB;
-const CLUSTER = 16384;
+const CLUSTER = 8192;
 /** 2026-01-05 09:00 UTC: the time that everything in the image was made. */
 const TIME = 1767603600;
 
