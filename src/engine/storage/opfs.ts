@@ -37,16 +37,18 @@ export class OpfsStorage implements Storage {
 
   /**
    * Opens a file of the private storage. It is locked for everyone else until it is closed.
-   * @throws ImageError open-failed when it is open elsewhere, another tab included
+   * @throws ImageError open-failed when it is open elsewhere, another tab included; file-gone
    */
-  static async open(file: FileSystemFileHandle, writable = true): Promise<OpfsStorage> {
+  static async open(
+    file: FileSystemFileHandle,
+    { name = file.name, writable = true }: { name?: string; writable?: boolean } = {},
+  ): Promise<OpfsStorage> {
     try {
-      return new OpfsStorage(await file.createSyncAccessHandle(), file.name, writable);
+      return new OpfsStorage(await file.createSyncAccessHandle(), name, writable);
     } catch (error) {
       const busy = error instanceof Error && error.name === 'NoModificationAllowedError';
-      if (!busy) throw readFailure(file.name, 0, 0, error);
-      const reason = 'Resource busy';
-      throw new ImageError('open-failed', { name: file.name, reason }, { cause: error });
+      if (!busy) throw readFailure(name, 0, 0, error);
+      throw new ImageError('open-failed', { name, reason: 'Resource busy' }, { cause: error });
     }
   }
 

@@ -1,0 +1,31 @@
+/** The thread in which the engine runs: exposes the EngineApi to the page. */
+import { expose } from 'comlink';
+import type { EngineApi } from './api.ts';
+import { storageFacts } from './facts.ts';
+import { Images } from './images.ts';
+import { Jobs } from './jobs.ts';
+import { deleteResult, listResults, removeAbandoned, resultFile } from './private-files.ts';
+import { carryErrors } from './wire.ts';
+
+carryErrors();
+
+const images = new Images();
+const jobs = new Jobs(images);
+
+const api: EngineApi = {
+  facts: async () => ({ version: __APP_VERSION__, ...(await storageFacts()) }),
+  open: (file, options) => images.open(file, options),
+  attachBacking: (image, file) => images.attachBacking(image, file),
+  close: (image) => Promise.resolve(images.close(image)),
+  start: (request, events) => Promise.resolve(jobs.start(request, events)),
+  cancel: (job) => Promise.resolve(jobs.cancel(job)),
+  ping: () => Promise.resolve(),
+  privateFiles: listResults,
+  privateFile: resultFile,
+  deletePrivateFile: deleteResult,
+};
+
+expose(api);
+
+// Not urgent, and without private storage there is nothing to remove.
+setTimeout(() => void removeAbandoned().catch(() => undefined), 2000);

@@ -1,0 +1,143 @@
+import {
+  checkImage,
+  type CheckReport,
+  compareDisks,
+  convertToRaw,
+  type Disk,
+  ImageError,
+  openImage,
+  type Progress,
+  throwIfCancelled,
+} from '../engine/index.ts';
+import type {
+  ConvertResult,
+  JobEvent,
+  JobId,
+  JobRequest,
+  JobResults,
+  LeftBehind,
+  Target,
+} from './api.ts';
+import { codecPool } from './codec-pool.ts';
+import { runCommandLine } from './console-host.ts';
+import type { Images } from './images.ts';
+import type { JobContext } from './job.ts';
+import { Meter } from './meter.ts';
+import { Output } from './output.ts';
+import { openResult, type Result } from './results.ts';
+import { toWire } from './wire.ts';
+
+/** Findings that go to the page; all are counted. */
+const FINDINGS = 1000;
+
+/** The jobs of this worker. */
+export class Jobs {
+  readonly #images: Images;
+  readonly #running = new Map<JobId, AbortController>();
+  #next = 1;
+
+  constructor(images: Images) {
+    this.#images = images;
+  }
+
+  /** Starts a job; what becomes of it goes to `port`, which is closed at the end. */
+  start(request: JobRequest, port: MessagePort): JobId {
+    const id = this.#next++;
+    const controller = new AbortController();
+    this.#running.set(id, controller);
+    void this.#run(request, port, controller.signal).finally(() => this.#running.delete(id));
+    return id;
+  }
+
+  /** Asks a job to stop. Nothing happens when it has ended. */
+  cancel(id: JobId): void {
+    this.#running.get(id)?.abort();
+  }
+
+  /** Never rejects: a failure is the job's last event. */
+  async #run(request: JobRequest, port: MessagePort, signal: AbortSignal): Promise<void> {
+    const send = (event: JobEvent): void => port.postMessage(event);
+    const meter = new Meter(send);
+    const output = new Output(send);
+    let left: LeftBehind | undefined;
+    const context: JobContext = {
+      images: this.#images,
+      signal,
+      progress: (progress) => meter.report(progress),
+      output: (stream, text) => output.write(stream, text),
+      leave: (what) => {
+        left = what;
+      },
+    };
+    try {
+      const result = await perform(request, context);
+      output.flush();
+      send({ type: 'done', result });
+    } catch (error) {
+      output.flush();
+      send({ type: 'failed', error: toWire(error), left });
+    } finally {
+      port.close();
+    }
+  }
+}
+
+function perform(request: JobRequest, context: JobContext): Promise<JobResults[keyof JobResults]> {
+  switch (request.kind) {
+    case 'check':
+      return check(request.image, context);
+    case 'convert':
+      return convert(request, context);
+    case 'command':
+      return runCommandLine(request.line, context);
+  }
+}
+
+async function check(image: number, context: JobContext): Promise<CheckReport> {
+  const { signal, progress } = context;
+  const disk = await context.images.diskToCheck(image);
+  return checkImage(disk, { signal, progress, limit: FINDINGS });
+}
+
+interface ConvertRequest {
+  image: number;
+  target: Target;
+  verify: boolean;
+}
+
+async function convert(request: ConvertRequest, context: JobContext): Promise<ConvertResult> {
+  const started = performance.now();
+  const { signal, progress } = context;
+  const disk = await context.images.disk(request.image);
+  const files = context.images.files(request.image);
+  const result = await openResult(request.target, { files, size: disk.size }, context);
+  try {
+    const pool = codecPool();
+    const { size, copied } = await convertToRaw(disk, result.storage, { signal, progress, pool });
+    throwIfCancelled(signal);
+    await result.written();
+    if (request.verify) await verify(disk, result, context);
+    await result.publish();
+    const milliseconds = performance.now() - started;
+    return { name: result.name, size, copied, verified: request.verify, milliseconds };
+  } catch (error) {
+    context.leave(await result.discard());
+    throw error;
+  }
+}
+
+/** Reads the result again and compares it with the source. @throws ImageError verify-failed */
+async function verify(source: Disk, result: Result, context: JobContext): Promise<void> {
+  const { name } = result;
+  const copy = await openImage(await result.reader(), { format: 'raw' });
+  if (copy.size !== source.size) {
+    throw new ImageError('verify-failed', { name, offset: Math.min(copy.size, source.size) });
+  }
+  const progress = (step: Progress): void => context.progress({ ...step, stage: 'verifying' });
+  const { signal } = context;
+  const { outcome } = await compareDisks(source, copy, { signal, progress, pool: codecPool() });
+  if (outcome.kind === 'identical') return;
+  if (outcome.kind === 'map-failed' || outcome.kind === 'read-failed') throw outcome.error;
+  const offset = outcome.kind === 'strict-size' ? 0 : outcome.offset;
+  throw new ImageError('verify-failed', { name, offset });
+}
