@@ -90,7 +90,8 @@ const LAYERS = [
   {
     // Interfaces and plain descriptions that several layers of the engine share as types.
     name: 'engine/contracts',
-    files: /^engine\/(formats\/format|operations\/(finding|check-report|operation|inspect))\.ts$/,
+    files:
+      /^engine\/(formats\/format|operations\/(finding|check-report|compare-report|operation|image-info))\.ts$/,
     values: ['engine/binary', 'engine/base'],
     types: ['engine/formats', 'engine/codecs', 'engine/storage'],
   },

@@ -74,7 +74,16 @@ export type ErrorCode = keyof ErrorDetails;
 
 /** What a file that is no disk image is instead, judged by its first bytes. */
 export type ForeignContent =
-  'empty' | 'too-short' | 'html' | 'lfs-pointer' | 'text' | 'gzip' | 'xz' | 'zstd' | 'zip' | 'unknown';
+  | 'empty'
+  | 'too-short'
+  | 'html'
+  | 'lfs-pointer'
+  | 'text'
+  | 'gzip'
+  | 'xz'
+  | 'zstd'
+  | 'zip'
+  | 'unknown';
 
 /** Why guest content cannot be had. */
 export type UnreadableReason =

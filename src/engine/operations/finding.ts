@@ -26,6 +26,13 @@ export const FINDING_KINDS = [
   'snapshot-l1-unaligned',
   'snapshot-l1-too-large',
   'snapshot-incomplete',
+  'snapshot-table-invalid', // the table could not be read; the check ends there
+  'snapshots-with-data-file',
+  'bitmap-invalid', // a bitmap table could not be read; the check ends there
+  'compressed-data-file', // compressed cluster in an image with an external data file
+  'compressed-subclusters', // compressed cluster with a subcluster bitmap
+  'subclusters-contradict', // allocation and zero bit of a subcluster both set
+  'subclusters-unallocated', // subclusters marked as allocated in an unallocated cluster
   'zero-in-v2', // zero flag in a version 2 image: qemu-img's check is silent, reading fails
   'io-error', // a table could not be read
   'dirty', // incompatible bit 0: not closed cleanly

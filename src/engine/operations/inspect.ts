@@ -1,96 +1,145 @@
-import type { FormatName } from '../formats/format.ts';
+import type { Disk } from '../formats/format.ts';
+import type { Header } from '../formats/qcow2/header.ts';
+import { hasBit } from '../formats/qcow2/header-fault.ts';
+import { Qcow2Image } from '../formats/qcow2/image.ts';
+import {
+  EXTENSION_TYPE,
+  FEATURES,
+  HEADER_COMPRESSION,
+  HEADER_V2,
+  HEADER_V3,
+  type HeaderFields,
+} from '../formats/qcow2/layout.ts';
+import type { Snapshot } from '../formats/qcow2/snapshots.ts';
+import type { FeatureBit, FieldValue, ImageInfo, Qcow2Info, SnapshotInfo } from './image-info.ts';
 
-/** Everything that `info` and the overview say of an image. Plain data. Sizes in bytes. */
-export interface ImageInfo {
-  name: string;
-  format: FormatName;
-  virtualSize: number;
-  /** Apparent length of the file. */
-  fileSize: number;
-  /** Bytes taken on the medium where the platform tells, else undefined. */
-  allocatedSize: number | undefined;
-  /** undefined for raw. */
-  clusterSize: number | undefined;
-  encrypted: boolean;
-  backing: BackingInfo | undefined;
-  snapshots: SnapshotInfo[];
-  qcow2: Qcow2Info | undefined;
+export type * from './image-info.ts';
+
+/**
+ * Everything that can be said of an image without reading its guest content or its L2 tables.
+ * @throws those of reading
+ */
+export async function inspect(disk: Disk): Promise<ImageInfo> {
+  const { storage } = disk;
+  const common = {
+    name: storage.name,
+    format: disk.format,
+    virtualSize: disk.size,
+    fileSize: storage.size,
+    allocatedSize: await storage.allocated?.(),
+  };
+  if (!(disk instanceof Qcow2Image)) {
+    return {
+      ...common,
+      clusterSize: undefined,
+      encrypted: false,
+      backing: undefined,
+      snapshots: [],
+      qcow2: undefined,
+    };
+  }
+  const { header } = disk;
+  const { backingName, backingFormat } = header;
+  const found = disk.backing !== undefined;
+  return {
+    ...common,
+    clusterSize: header.clusterSize,
+    encrypted: header.cryptMethod !== 0,
+    backing: backingName === '' ? undefined : { name: backingName, format: backingFormat, found },
+    snapshots: disk.snapshots.map(describeSnapshot),
+    qcow2: describeQcow2(disk),
+  };
 }
 
-export interface BackingInfo {
-  /** As written in the image. */
-  name: string;
-  /** '' when the image does not say. */
-  format: string;
-  /** Whether it is open (the gate gave it). */
-  found: boolean;
+function describeSnapshot(snapshot: Snapshot): SnapshotInfo {
+  return {
+    id: snapshot.id,
+    name: snapshot.name,
+    vmStateSize: snapshot.vmStateSize,
+    dateSeconds: snapshot.dateSeconds,
+    dateNanoseconds: snapshot.dateNanoseconds,
+    vmClockNanoseconds: snapshot.vmClock,
+    icount: snapshot.icount,
+    diskSize: snapshot.diskSize,
+  };
 }
 
-export interface Qcow2Info {
-  version: 2 | 3;
-  /** qemu-img's name of the version: 0.10 or 1.1. */
-  compat: '0.10' | '1.1';
-  compressionType: 'zlib' | 'zstd';
-  lazyRefcounts: boolean;
-  refcountBits: number;
-  dirty: boolean;
-  corrupt: boolean;
-  extendedL2: boolean;
-  /** External data file: its name ('' when the header gives none); undefined without the feature. */
-  dataFile: string | undefined;
-  dataFileRaw: boolean;
-  encryption: 'none' | 'aes' | 'luks';
-  /** Every feature bit that is set, known or not. */
-  features: FeatureBit[];
-  /** Every header field, from the field table: for the structure view. */
-  fields: FieldValue[];
-  extensions: ExtensionInfo[];
-  bitmaps: BitmapInfo[];
-  /** qemu-img's warning case: bitmaps are there, but another program modified the file. */
-  bitmapsInconsistent: boolean;
+function describeQcow2(image: Qcow2Image): Qcow2Info {
+  const { header } = image;
+  return {
+    version: header.version,
+    compat: header.version === 2 ? '0.10' : '1.1',
+    compressionType: image.codec,
+    lazyRefcounts: header.lazyRefcounts,
+    refcountBits: header.refcountBits,
+    dirty: header.dirty,
+    corrupt: header.corrupt,
+    extendedL2: header.extendedL2,
+    dataFile: header.hasDataFile ? header.dataFileName : undefined,
+    dataFileRaw: header.dataFileRaw,
+    encryption: header.cryptMethod === 0 ? 'none' : header.cryptMethod === 1 ? 'aes' : 'luks',
+    features: describeFeatures(header),
+    fields: describeFields(header),
+    extensions: header.extensions.map(({ type, offset, data }) => ({
+      type: type.toString(16).padStart(8, '0'),
+      name: EXTENSION_NAMES.get(type) ?? '',
+      offset,
+      length: data.length,
+    })),
+    bitmaps: image.bitmaps.map((bitmap) => ({
+      name: bitmap.name,
+      granularity: bitmap.granularity,
+      flags: [
+        ...(bitmap.inUse ? (['in-use'] as const) : []),
+        ...(bitmap.auto ? (['auto'] as const) : []),
+      ],
+    })),
+    bitmapsInconsistent: header.bitmapsInconsistent,
+  };
 }
 
-export interface FeatureBit {
-  set: 'incompatible' | 'compatible' | 'autoclear';
-  bit: number;
-  /** Known name, else the name in the image's own feature table, else ''. */
-  name: string;
-  known: boolean;
+const EXTENSION_NAMES: ReadonlyMap<number, string> = new Map([
+  [EXTENSION_TYPE.backingFormat, 'backing format'],
+  [EXTENSION_TYPE.featureNames, 'feature names'],
+  [EXTENSION_TYPE.bitmaps, 'bitmaps'],
+  [EXTENSION_TYPE.crypto, 'encryption header'],
+  [EXTENSION_TYPE.dataFile, 'external data file'],
+]);
+
+function describeFeatures(header: Header): FeatureBit[] {
+  const sets = {
+    incompatible: header.incompatibleFeatures,
+    compatible: header.compatibleFeatures,
+    autoclear: header.autoclearFeatures,
+  };
+  const result: FeatureBit[] = [];
+  for (const set of ['incompatible', 'compatible', 'autoclear'] as const) {
+    for (let bit = 0; bit < 64; bit++) {
+      if (!hasBit(sets[set], bit)) continue;
+      const known = FEATURES.find((feature) => feature.set === set && feature.bit === bit);
+      const name = known?.name ?? header.featureNames.get(`${set}/${String(bit)}`) ?? '';
+      result.push({ set, bit, name, known: known !== undefined });
+    }
+  }
+  return result;
 }
 
-export interface FieldValue {
-  name: string;
-  /** Offset in the file and length, bytes. */
-  offset: number;
-  length: number;
-  /** Hex text for offsets and bit sets, decimal text for counts. */
-  value: string;
-  meaning: string;
-}
-
-export interface ExtensionInfo {
-  /** 32-bit type as hex text, eight digits. */
-  type: string;
-  name: string;
-  offset: number;
-  length: number;
-}
-
-export interface SnapshotInfo {
-  id: string;
-  name: string;
-  vmStateSize: number;
-  dateSeconds: number;
-  dateNanoseconds: number;
-  /** Nanoseconds; may be inexact above 2^53 (104 days). */
-  vmClockNanoseconds: number;
-  /** undefined: not recorded. Decimal text, as it is 64 bits wide. */
-  icount: string | undefined;
-  diskSize: number;
-}
-
-export interface BitmapInfo {
-  name: string;
-  granularity: number;
-  flags: ('in-use' | 'auto')[];
+function describeFields(header: Header): FieldValue[] {
+  const tables = header.version === 2 ? [HEADER_V2] : [HEADER_V2, HEADER_V3, HEADER_COMPRESSION];
+  const fields: FieldValue[] = [];
+  for (const table of tables) {
+    for (const [name, field] of Object.entries(table.fields)) {
+      if (field.offset >= header.headerLength) continue;
+      const value = header[name as keyof HeaderFields];
+      const asHex = field.style === 'offset' || field.style === 'bits';
+      fields.push({
+        name,
+        offset: field.offset,
+        length: field.size,
+        value: asHex ? `0x${value.toString(16)}` : value.toString(),
+        meaning: field.meaning,
+      });
+    }
+  }
+  return fields;
 }

@@ -5,7 +5,8 @@
 import { alignUp, isAligned, powerOfTwo } from '../../binary/units.ts';
 import { ImageError } from '../../errors.ts';
 import { readPadded, type Storage } from '../../storage/storage.ts';
-import { text, type Header } from './header.ts';
+import { text } from './extensions.ts';
+import type { Header } from './header.ts';
 import { BITMAP_ENTRY, LIMITS } from './layout.ts';
 
 const IN_USE = 1;

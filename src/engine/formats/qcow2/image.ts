@@ -7,7 +7,12 @@ import type { Disk, Extent } from '../format.ts';
 import { readBitmaps, type Bitmap } from './bitmaps.ts';
 import { parseHeader, peekClusterSize, type Header, type OpenMode } from './header.ts';
 import { mapTable } from './mapping.ts';
-import { readSnapshots, type Snapshot, type SnapshotTable } from './snapshots.ts';
+import {
+  checkSnapshotPointer,
+  readSnapshots,
+  type Snapshot,
+  type SnapshotTable,
+} from './snapshots.ts';
 import { entryOffset, L2Cache, readTable, type Table } from './tables.ts';
 
 /** Read at first: the whole first cluster at the usual cluster size. */
@@ -145,6 +150,7 @@ export async function openQcow2(storage: Storage, mode: OpenMode): Promise<Qcow2
 async function readSnapshotsFor(storage: Storage, header: Header, mode: OpenMode) {
   const none: SnapshotTable = { snapshots: [], size: 0 };
   try {
+    checkSnapshotPointer(header);
     return { snapshots: await readSnapshots(storage, header), snapshotError: undefined };
   } catch (error) {
     if (mode !== 'check' || !(error instanceof ImageError)) throw error;

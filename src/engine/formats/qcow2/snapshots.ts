@@ -2,10 +2,11 @@
  * The snapshot table. Specification: «Snapshots». Parsing is pure; the table is read in one piece
  * that grows only as far as its own entries ask for, within QEMU's limits.
  */
-import { alignUp } from '../../binary/units.ts';
-import { ImageError } from '../../errors.ts';
+import { alignUp, isAligned } from '../../binary/units.ts';
+import { ImageError, type HeaderProblem } from '../../errors.ts';
 import { readPadded, type Storage } from '../../storage/storage.ts';
-import { text, type Header } from './header.ts';
+import { text } from './extensions.ts';
+import type { Header } from './header.ts';
 import { LIMITS, SNAPSHOT_ENTRY, SNAPSHOT_EXTRA } from './layout.ts';
 
 /** One internal snapshot. Sizes in bytes. */
@@ -33,9 +34,15 @@ export interface SnapshotTable {
 }
 
 /** The table says something that no valid table says; `message` is qemu-img's sentence. */
-function invalid(message: string, field: string, value: number, limit: number): never {
+function invalid(
+  message: string,
+  field: string,
+  value: number,
+  limit: number,
+  problem: HeaderProblem = 'snapshot-table-invalid',
+): never {
   throw new ImageError('invalid-header', {
-    problem: 'snapshot-table-invalid',
+    problem,
     field,
     value: String(value),
     limit: String(limit),
@@ -74,6 +81,22 @@ export async function readSnapshots(storage: Storage, header: Header): Promise<S
     at += size;
   }
   return { snapshots, size: at };
+}
+
+/**
+ * What a check says of the header's snapshot fields (other opens refuse these images at once).
+ * @throws ImageError invalid-header (snapshot-table-too-large, snapshot-table-offset)
+ */
+export function checkSnapshotPointer(header: Header): void {
+  const { snapshotCount, snapshotsOffset, clusterSize } = header;
+  if (snapshotCount > LIMITS.snapshots) {
+    const message = 'snapshot table too large';
+    invalid(message, 'snapshotCount', snapshotCount, LIMITS.snapshots, 'snapshot-table-too-large');
+  }
+  if (!isAligned(snapshotsOffset, clusterSize)) {
+    const message = 'snapshot table offset invalid';
+    invalid(message, 'snapshotsOffset', snapshotsOffset, clusterSize, 'snapshot-table-offset');
+  }
 }
 
 /** Bytes of the entry at `at`; at least the fixed part when that is not there yet. */

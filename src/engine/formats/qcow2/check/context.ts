@@ -1,0 +1,131 @@
+/** What the parts of a check share: the image, the report, and the way findings are noted. */
+import type { CheckReport } from '../../../operations/check-report.ts';
+import type { Finding, Severity } from '../../../operations/finding.ts';
+import type { RunOptions } from '../../../operations/operation.ts';
+import { throwIfCancelled } from '../../../errors.ts';
+import { pacer } from '../../../yield.ts';
+import type { Qcow2Image } from '../image.ts';
+import { maxRefcount } from '../refcounts.ts';
+import { ReferenceCounts } from './counts.ts';
+
+export interface CheckOptions extends RunOptions {
+  /** How many findings the report keeps; all are counted and given to `onFinding`. */
+  limit?: number | undefined;
+  /** Hears each finding at once, in the order in which qemu-img would print it. */
+  onFinding?: ((finding: Finding) => void) | undefined;
+  /** Look up who uses the clusters that findings name: a second walk when there are any. */
+  explain?: boolean | undefined;
+}
+
+const DEFAULT_LIMIT = 1000;
+
+export class CheckContext {
+  readonly image: Qcow2Image;
+  readonly options: CheckOptions;
+  readonly counts: ReferenceCounts;
+  readonly fileSize: number;
+  readonly clusterSize: number;
+  /** Furthest end of a reference that lies behind the end of the file, bytes. */
+  furthest = 0;
+  readonly report: CheckReport;
+  readonly #pace = pacer();
+  readonly #limit: number;
+  #done = 0;
+  #total = 0;
+
+  constructor(image: Qcow2Image, options: CheckOptions) {
+    this.image = image;
+    this.options = options;
+    this.fileSize = image.storage.size;
+    this.clusterSize = image.clusterSize;
+    const clusters = Math.ceil(this.fileSize / this.clusterSize);
+    this.counts = new ReferenceCounts(clusters, maxRefcount(image.header.refcountBits));
+    this.#limit = options.limit ?? DEFAULT_LIMIT;
+    this.report = {
+      corruptions: 0,
+      leaks: 0,
+      checkErrors: 0,
+      totalClusters: Math.ceil(image.size / this.clusterSize),
+      allocatedClusters: 0,
+      fragmentedClusters: 0,
+      compressedClusters: 0,
+      imageEndOffset: 0,
+      findings: [],
+      findingCounts: {},
+      aborted: undefined,
+    };
+  }
+
+  /** Notes a finding and counts it as qemu-img does. */
+  note(finding: Finding): void {
+    const { report } = this;
+    countAs(report, finding.severity);
+    report.findingCounts[finding.kind] = (report.findingCounts[finding.kind] ?? 0) + 1;
+    if (report.findings.length < this.#limit) report.findings.push(finding);
+    this.options.onFinding?.(finding);
+  }
+
+  /**
+   * Counts a reference to every cluster that a range touches. Bytes.
+   * @returns false when it lies behind the end of the file (noted, not counted) or one of the
+   * clusters cannot be counted any more (noted)
+   */
+  reference(offset: number, size: number, guest?: Finding['guest'], offsetText?: string): boolean {
+    if (size <= 0) return true;
+    const { clusterSize } = this;
+    // QEMU leaves the last cluster cut short, so what overshoots by less than one is sound.
+    if (offset + size - this.fileSize >= clusterSize) {
+      this.#outside(offset, size, guest, offsetText);
+      return false;
+    }
+    const last = Math.floor((offset + size - 1) / clusterSize);
+    let counted = true;
+    for (let cluster = Math.floor(offset / clusterSize); cluster <= last; cluster++) {
+      if (this.counts.add(cluster)) continue;
+      counted = false;
+      const at = cluster * clusterSize;
+      this.note({
+        kind: 'refcount-overflow',
+        severity: 'corruption',
+        host: { offset: at, length: clusterSize },
+        ...(guest === undefined ? {} : { guest }),
+        values: { offset: at.toString(16) },
+        repair: 'none',
+      });
+    }
+    return counted;
+  }
+
+  #outside(offset: number, size: number, guest: Finding['guest'], offsetText?: string): void {
+    const end = offset + size;
+    if (end <= Number.MAX_SAFE_INTEGER) this.furthest = Math.max(this.furthest, end);
+    this.note({
+      kind: 'reference-outside',
+      severity: 'corruption',
+      host: { offset, length: size },
+      ...(guest === undefined ? {} : { guest }),
+      values: { offset: offsetText ?? offset.toString(16), size: size.toString(16) },
+      repair: 'none',
+    });
+  }
+
+  /** Announces work to come, bytes of tables. */
+  expect(bytes: number): void {
+    this.#total += bytes;
+  }
+
+  /** Says that work is done; lets events in and stops when asked to. */
+  async passed(bytes: number): Promise<void> {
+    this.#done = Math.min(this.#total, this.#done + bytes);
+    this.options.progress?.({ stage: 'checking', done: this.#done, total: this.#total });
+    throwIfCancelled(this.options.signal);
+    const pause = this.#pace();
+    if (pause !== undefined) await pause;
+  }
+}
+
+function countAs(report: CheckReport, severity: Severity): void {
+  if (severity === 'corruption') report.corruptions += 1;
+  else if (severity === 'leak') report.leaks += 1;
+  else if (severity === 'error') report.checkErrors += 1;
+}

@@ -1,0 +1,76 @@
+/** COPIED flags of the active tables: each must say whether the refcount of its cluster is one. */
+import { hex64 } from '../../../binary/units.ts';
+import { COMPRESSED_HIGH, COPIED_HIGH, entryOffset, ZERO_LOW } from '../tables.ts';
+import type { RefcountBlocks } from './blocks.ts';
+import type { CheckContext } from './context.ts';
+import { walkL2, type L2Visit } from './walk.ts';
+
+/**
+ * Reports the wrong flags. Only the tables in `suspects` are read again: the first walk has seen
+ * that something is wrong there, but qemu-img reports it last.
+ */
+export async function checkCopied(
+  context: CheckContext,
+  blocks: RefcountBlocks,
+  suspects: ReadonlySet<number>,
+): Promise<void> {
+  if (suspects.size === 0) return;
+  for await (const batch of walkL2(context.image, context.image.l1, suspects)) {
+    for (const visit of batch) {
+      checkTable(context, blocks, visit);
+      await context.passed(0);
+    }
+  }
+}
+
+function checkTable(context: CheckContext, blocks: RefcountBlocks, visit: L2Visit): void {
+  const { image, clusterSize } = context;
+  const { header } = image;
+  const { index, high, low, offset } = visit;
+  if (offset === 0) return;
+  const refcount = blocks.get(Math.floor(offset / clusterSize));
+  if (refcount === undefined) return;
+  const base = index * header.l2Coverage;
+  if ((refcount === 1) !== ((high & COPIED_HIGH) !== 0)) {
+    context.note({
+      kind: 'copied-l1',
+      severity: 'corruption',
+      host: { offset, length: clusterSize },
+      guest: { offset: base, length: header.l2Coverage },
+      values: { index, entry: hex64(high, low), refcount },
+      repair: 'safe',
+    });
+  }
+  if (visit.bytes !== undefined) checkEntries(context, blocks, visit.bytes, base);
+}
+
+function checkEntries(
+  context: CheckContext,
+  blocks: RefcountBlocks,
+  bytes: Uint8Array,
+  base: number,
+): void {
+  const { image, clusterSize } = context;
+  const { header } = image;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const step = header.extendedL2 ? 16 : 8;
+  for (let at = 0; at < bytes.length; at += step) {
+    const high = view.getUint32(at);
+    const low = view.getUint32(at + 4);
+    if ((high & COMPRESSED_HIGH) !== 0) continue;
+    const offset = entryOffset(high, low);
+    const copied = (high & COPIED_HIGH) !== 0;
+    const zero = (low & ZERO_LOW) !== 0 && !header.extendedL2;
+    if (offset === 0 && !(header.hasDataFile && copied && !zero)) continue;
+    const refcount = header.hasDataFile ? 1 : blocks.get(Math.floor(offset / clusterSize));
+    if (refcount === undefined || (refcount === 1) === copied) continue;
+    context.note({
+      kind: 'copied-l2',
+      severity: 'corruption',
+      host: { offset, length: clusterSize },
+      guest: { offset: base + (at / step) * clusterSize, length: clusterSize },
+      values: { entry: hex64(high, low), refcount },
+      repair: 'safe',
+    });
+  }
+}

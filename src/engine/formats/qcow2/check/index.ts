@@ -1,0 +1,151 @@
+/**
+ * The complete check of a qcow2 image. It reads all metadata, counts every reference and compares;
+ * it reads no guest data, so «no errors» does not promise that every cluster can be unpacked.
+ */
+import { hex64 } from '../../../binary/units.ts';
+import type { CheckReport } from '../../../operations/check-report.ts';
+import { LIMITS } from '../layout.ts';
+import type { Qcow2Image } from '../image.ts';
+import { entryOffset, readTable } from '../tables.ts';
+import { RefcountBlocks } from './blocks.ts';
+import { CheckContext, type CheckOptions } from './context.ts';
+import { checkCopied } from './copied.ts';
+import { addOwners } from './owners.ts';
+import { ReferenceWalk } from './references.ts';
+
+/** QEMU counts clusters of a file as a 31-bit number. */
+const MAX_CLUSTERS = 0x7fffffff;
+
+/**
+ * Checks an image that was opened in `check` mode.
+ * @throws ImageError cancelled, too-large and those of reading
+ */
+export async function checkQcow2(image: Qcow2Image, options: CheckOptions): Promise<CheckReport> {
+  const context = new CheckContext(image, options);
+  const { report } = context;
+  const aborted = checkSnapshotTable(context) ?? (await checkClusters(context));
+  if (aborted !== undefined) report.aborted = aborted;
+  noteState(context);
+  if (options.explain === true) await addOwners(context);
+  return report;
+}
+
+/** What the snapshot table itself says; the text of an errno where the check must end. */
+function checkSnapshotTable(context: CheckContext): string | undefined {
+  const { image } = context;
+  const { snapshotError, header } = image;
+  if (snapshotError !== undefined && snapshotError.code === 'invalid-header') {
+    const details = snapshotError.details as { problem: string; message: string };
+    context.note({
+      kind: 'snapshot-table-invalid',
+      severity: 'error',
+      host: { offset: header.snapshotsOffset, length: image.clusterSize },
+      values: {
+        problem: details.problem,
+        message: details.message,
+        overhang: Math.max(0, header.snapshotCount - LIMITS.snapshots),
+      },
+      repair: 'guess',
+    });
+    return details.problem === 'snapshot-table-offset' ? 'Invalid argument' : 'File too large';
+  }
+  for (const [index, snapshot] of image.snapshots.entries()) {
+    if (header.version < 3 || snapshot.extraDataSize >= 16) continue;
+    context.note({
+      kind: 'snapshot-incomplete',
+      severity: 'corruption',
+      host: { offset: header.snapshotsOffset, length: image.snapshotTable.size },
+      values: { index, id: snapshot.id, name: snapshot.name },
+      repair: 'safe',
+    });
+  }
+  return undefined;
+}
+
+async function checkClusters(context: CheckContext): Promise<string | undefined> {
+  const { image, counts, report } = context;
+  if (counts.clusters > MAX_CLUSTERS) {
+    report.checkErrors += 1;
+    return 'File too large';
+  }
+  const blocks = await RefcountBlocks.load(context);
+  const walk = new ReferenceWalk(context, blocks);
+  await walk.run();
+  const { luks } = image.header;
+  if (luks !== undefined) context.reference(luks.offset, luks.length);
+  const aborted = await countBitmaps(context);
+  if (aborted !== undefined) return aborted;
+  blocks.countOwn();
+  await blocks.compare();
+  await checkCopied(context, blocks, walk.suspects);
+  return undefined;
+}
+
+/** «Bitmaps»: directory, tables and the clusters that these lead to. */
+async function countBitmaps(context: CheckContext): Promise<string | undefined> {
+  const { image, clusterSize } = context;
+  const { bitmaps } = image.header;
+  if (bitmaps === undefined) return undefined;
+  context.reference(bitmaps.directoryOffset, bitmaps.directorySize);
+  for (const bitmap of image.bitmaps) {
+    context.reference(bitmap.tableOffset, bitmap.tableSize * 8);
+    const table = await readTable(image.storage, bitmap.tableOffset, bitmap.tableSize);
+    const bad = firstBadEntry(table, clusterSize);
+    if (bad !== undefined) {
+      context.note({
+        kind: 'bitmap-invalid',
+        severity: 'corruption',
+        host: { offset: bitmap.tableOffset, length: bitmap.tableSize * 8 },
+        values: { name: bitmap.name, entry: bad },
+        repair: 'none',
+      });
+      return 'Invalid argument';
+    }
+    for (let i = 0; i < table.length; i += 2) {
+      const offset = entryOffset(table[i] as number, table[i + 1] as number);
+      if (offset !== 0) context.reference(offset, clusterSize);
+    }
+    await context.passed(0);
+  }
+  return undefined;
+}
+
+/** «Bitmap table»: reserved bits are zero, offsets are aligned. The first entry that is not so. */
+function firstBadEntry(table: Uint32Array, clusterSize: number): string | undefined {
+  for (let i = 0; i < table.length; i += 2) {
+    const high = table[i] as number;
+    const low = table[i + 1] as number;
+    const offset = entryOffset(high, low);
+    const reserved = (high & 0xff000000) !== 0 || (low & (offset === 0 ? 0x1fe : 0x1ff)) !== 0;
+    if (reserved || offset % clusterSize !== 0) return hex64(high, low);
+  }
+  return undefined;
+}
+
+/** What qemu-img's check does not say, but a person should know. */
+function noteState(context: CheckContext): void {
+  const { image, fileSize, furthest } = context;
+  const { header } = image;
+  if (furthest > fileSize) {
+    context.note({
+      kind: 'truncated',
+      severity: 'notice',
+      host: { offset: fileSize, length: furthest - fileSize },
+      values: { end: furthest, size: fileSize, missing: furthest - fileSize },
+      repair: 'none',
+    });
+  }
+  const flags = { offset: 72, length: 8 };
+  if (header.dirty) {
+    context.note({ kind: 'dirty', severity: 'notice', host: flags, values: {}, repair: 'safe' });
+  }
+  if (header.corrupt) {
+    context.note({
+      kind: 'corrupt-bit',
+      severity: 'notice',
+      host: flags,
+      values: {},
+      repair: 'guess',
+    });
+  }
+}

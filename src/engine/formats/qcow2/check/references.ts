@@ -1,0 +1,258 @@
+/**
+ * Counting every reference of an image: what each cluster's refcount should be. The order and the
+ * counting are those of qemu-img, because its messages are compared line by line.
+ */
+import { hex64, isAligned } from '../../../binary/units.ts';
+import type { Finding, FindingKind } from '../../../operations/finding.ts';
+import { compressedLayout, compressedLength, compressedOffset } from '../mapping.ts';
+import {
+  COMPRESSED_HIGH,
+  COPIED_HIGH,
+  entryOffset,
+  readTable,
+  ZERO_LOW,
+  type Table,
+} from '../tables.ts';
+import type { CheckContext } from './context.ts';
+import type { RefcountBlocks } from './blocks.ts';
+import { snapshotFault, walkL2, type L2Visit } from './walk.ts';
+
+/** Bits 56 to 62 and 0 to 8 of an L1 entry must be zero. */
+const L1_RESERVED_HIGH = 0x7f000000;
+const L1_RESERVED_LOW = 0x1ff;
+/** Bits 56 to 61 and 1 to 8 of a standard L2 entry must be zero. */
+const L2_RESERVED_HIGH = 0x3f000000;
+const L2_RESERVED_LOW = 0x1fe;
+/** A table that is referenced this often is not walked again: somebody wants us to hang. */
+const MOST_VISITS = 65536;
+
+/** Counts what the active L1 table and the snapshots lead to. */
+export class ReferenceWalk {
+  readonly #context: CheckContext;
+  readonly #blocks: RefcountBlocks;
+  readonly #visits = new Map<number, number>();
+  /** L1 indexes whose COPIED flags, or those of their tables, disagree with the refcounts. */
+  readonly suspects = new Set<number>();
+
+  constructor(context: CheckContext, blocks: RefcountBlocks) {
+    this.#context = context;
+    this.#blocks = blocks;
+  }
+
+  /** Header, active L1 table, snapshots: everything that leads to guest data. */
+  async run(): Promise<void> {
+    const { image, clusterSize } = this.#context;
+    const { header } = image;
+    this.#context.reference(0, clusterSize);
+    await this.#tree(header.l1TableOffset, image.l1, true);
+    if (header.hasDataFile && image.snapshots.length > 0) {
+      this.#note('snapshots-with-data-file', { count: image.snapshots.length });
+    }
+    for (const snapshot of image.snapshots) {
+      const fault = snapshotFault(image, snapshot);
+      const { id, name, l1TableOffset, l1Size } = snapshot;
+      if (fault !== undefined) {
+        const values = { id, name, offset: l1TableOffset.toString(16), size: l1Size.toString(16) };
+        this.#note(fault, values);
+        continue;
+      }
+      if (l1Size === 0) continue;
+      const l1 = await readTable(image.storage, l1TableOffset, l1Size);
+      await this.#tree(l1TableOffset, l1, false);
+    }
+    this.#context.reference(header.snapshotsOffset, image.snapshotTable.size);
+  }
+
+  async #tree(offset: number, l1: Table, active: boolean): Promise<void> {
+    if (l1.length === 0) return;
+    this.#context.reference(offset, l1.length * 4);
+    const { clusterSize } = this.#context;
+    this.#context.expect(countEntries(l1) * clusterSize);
+    for await (const batch of walkL2(this.#context.image, l1)) {
+      for (const visit of batch) {
+        this.#enter(visit, active);
+        await this.#context.passed(clusterSize);
+      }
+    }
+  }
+
+  #enter(visit: L2Visit, active: boolean): void {
+    const { clusterSize, image } = this.#context;
+    const { high, low, offset, index } = visit;
+    const base = index * image.header.l2Coverage;
+    const guest = { offset: base, length: image.header.l2Coverage };
+    if ((high & L1_RESERVED_HIGH) !== 0 || (low & L1_RESERVED_LOW) !== 0) {
+      const values = { entry: hex64(high, low) };
+      this.#note('l1-reserved-bits', values, { offset, length: clusterSize }, guest);
+    }
+    this.#context.reference(offset, clusterSize, guest);
+    if (!isAligned(offset, clusterSize)) {
+      const values = { offset: offset.toString(16) };
+      this.#note('l2-unaligned', values, { offset, length: clusterSize }, guest);
+    }
+    if (active && offset !== 0) this.#compareCopied(index, high, offset);
+    const visits = (this.#visits.get(offset) ?? 0) + 1;
+    this.#visits.set(offset, visits);
+    if (visit.bytes === undefined || visits > MOST_VISITS) return;
+    this.#table(visit.bytes, index, base, active);
+  }
+
+  #table(bytes: Uint8Array, index: number, base: number, active: boolean): void {
+    const { image, clusterSize, counts, report, fileSize } = this.#context;
+    const { header } = image;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const step = header.extendedL2 ? 16 : 8;
+    const plain = !header.extendedL2 && !header.hasDataFile && header.version >= 3;
+    // QEMU starts each table anew: its first cluster is never called fragmented.
+    let expected = 0;
+    for (let at = 0; at < bytes.length; at += step) {
+      const high = view.getUint32(at);
+      const low = view.getUint32(at + 4);
+      if (plain && (high | low) === 0) continue;
+      const offset = entryOffset(high, low);
+      const ordinary =
+        plain &&
+        (high & (COMPRESSED_HIGH | L2_RESERVED_HIGH)) === 0 &&
+        (low & (L2_RESERVED_LOW | ZERO_LOW)) === 0 &&
+        offset !== 0 &&
+        offset % clusterSize === 0 &&
+        offset + clusterSize - fileSize < clusterSize;
+      if (!ordinary || !counts.add(offset / clusterSize)) {
+        const guest = base + (at / step) * clusterSize;
+        const zeros = step === 16 ? view.getUint32(at + 8) : 0;
+        const allocated = step === 16 ? view.getUint32(at + 12) : 0;
+        const kept = this.#entry(high, low, zeros, allocated, guest, active);
+        if (kept === undefined) continue;
+        if (active && expected !== 0 && kept !== expected) report.fragmentedClusters += 1;
+        expected = kept + clusterSize;
+        if (active) this.#compareCopied(index, high, kept);
+        continue;
+      }
+      if (!active) continue;
+      report.allocatedClusters += 1;
+      if (expected !== 0 && offset !== expected) report.fragmentedClusters += 1;
+      expected = offset + clusterSize;
+      if (this.#blocks.isOne(offset / clusterSize) !== ((high & COPIED_HIGH) !== 0)) {
+        this.suspects.add(index);
+      }
+    }
+  }
+
+  /** The rare entries. Returns the host offset of a cluster that keeps its place in the file. */
+  #entry(
+    high: number,
+    low: number,
+    zeros: number,
+    allocated: number,
+    guestOffset: number,
+    active: boolean,
+  ): number | undefined {
+    const { image, clusterSize } = this.#context;
+    const { header } = image;
+    const guest = { offset: guestOffset, length: clusterSize };
+    if ((high & COMPRESSED_HIGH) !== 0) {
+      this.#compressed(high, low, (zeros | allocated) !== 0, guest, active);
+      return undefined;
+    }
+    const offset = entryOffset(high, low);
+    const host = { offset, length: clusterSize };
+    if ((high & L2_RESERVED_HIGH) !== 0 || (low & L2_RESERVED_LOW) !== 0) {
+      this.#note('l2-reserved-bits', { entry: hex64(high, low) }, host, guest);
+    }
+    const zero = (low & ZERO_LOW) !== 0 && !header.extendedL2;
+    if (zero && header.version < 3) this.#note('zero-in-v2', {}, host, guest);
+    if (offset === 0 && !(header.hasDataFile && !zero && (high & COPIED_HIGH) !== 0)) {
+      if (!zero && allocated !== 0) this.#note('subclusters-unallocated', {}, undefined, guest);
+      return undefined;
+    }
+    return this.#standard(offset, zero, zeros, allocated, guest, active);
+  }
+
+  #standard(
+    offset: number,
+    zero: boolean,
+    zeros: number,
+    allocated: number,
+    guest: { offset: number; length: number },
+    active: boolean,
+  ): number | undefined {
+    const { image, clusterSize, report } = this.#context;
+    const { header } = image;
+    const host = { offset, length: clusterSize };
+    if ((zeros & allocated) !== 0) {
+      this.#note('subclusters-contradict', { offset: offset.toString(16) }, host, guest);
+      return undefined;
+    }
+    if (!isAligned(offset, clusterSize)) {
+      const holdsData = header.extendedL2 ? allocated !== 0 : !zero;
+      const kind = holdsData ? 'data-unaligned' : 'zero-unaligned';
+      this.#note(kind, { offset: offset.toString(16) }, host, guest);
+    }
+    if (active) report.allocatedClusters += 1;
+    if (!header.hasDataFile) this.#context.reference(offset, clusterSize, guest);
+    return offset;
+  }
+
+  #compressed(
+    high: number,
+    low: number,
+    hasBitmap: boolean,
+    guest: { offset: number; length: number },
+    active: boolean,
+  ): void {
+    const { image, clusterSize, report } = this.#context;
+    const layout = compressedLayout(image.header.clusterBits);
+    const offset = compressedOffset(layout, high, low);
+    const length = compressedLength(layout, high, low);
+    const offsetText = hex64(high & layout.offsetMask, low);
+    const host = { offset, length };
+    if ((high & COPIED_HIGH) !== 0) {
+      this.#note('compressed-copied', { offset: offsetText }, host, guest);
+    }
+    const entry = hex64(high & ~COPIED_HIGH, low);
+    const index = Math.floor(guest.offset / clusterSize) % image.header.l2Entries;
+    if (image.header.hasDataFile) {
+      this.#note('compressed-data-file', { index, entry }, host, guest);
+      return;
+    }
+    if (hasBitmap) {
+      this.#note('compressed-subclusters', { index, entry }, host, guest);
+      return;
+    }
+    this.#context.reference(offset, length, guest, offsetText);
+    if (!active) return;
+    report.allocatedClusters += 1;
+    report.compressedClusters += 1;
+    report.fragmentedClusters += 1;
+  }
+
+  #compareCopied(index: number, high: number, offset: number): void {
+    const { image, clusterSize } = this.#context;
+    const one = image.header.hasDataFile || this.#blocks.isOne(Math.floor(offset / clusterSize));
+    if (one !== ((high & COPIED_HIGH) !== 0)) this.suspects.add(index);
+  }
+
+  #note(
+    kind: FindingKind,
+    values: Finding['values'],
+    host?: Finding['host'],
+    guest?: Finding['guest'],
+  ): void {
+    this.#context.note({
+      kind,
+      severity: kind === 'zero-in-v2' ? 'notice' : 'corruption',
+      ...(host === undefined ? {} : { host }),
+      ...(guest === undefined ? {} : { guest }),
+      values,
+      repair: kind === 'zero-unaligned' || kind === 'compressed-copied' ? 'safe' : 'none',
+    });
+  }
+}
+
+function countEntries(l1: Table): number {
+  let entries = 0;
+  for (let i = 0; i < l1.length; i += 2) {
+    if (((l1[i] as number) | (l1[i + 1] as number)) !== 0) entries += 1;
+  }
+  return entries;
+}

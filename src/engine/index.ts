@@ -1,0 +1,43 @@
+/** All that anyone outside the engine may import. */
+export * from './errors.ts';
+export { hex64 } from './binary/units.ts';
+export { InlinePool, unpackBatch } from './codecs/pool.ts';
+export type * from './codecs/pool.ts';
+export {
+  poolSize,
+  serveCodec,
+  WorkerPool,
+  type CodecScope,
+  type CodecWorker,
+} from './codecs/worker-pool.ts';
+export { FORMAT_NAMES, openImage, type OpenOptions } from './formats/index.ts';
+export type * from './formats/format.ts';
+export { Qcow2Image } from './formats/qcow2/image.ts';
+export { mapChain, type ChainExtent } from './operations/chain.ts';
+export { checkImage, type CheckOptions } from './operations/check.ts';
+export type * from './operations/check-report.ts';
+export { compareDisks, type CompareOptions } from './operations/compare.ts';
+export type * from './operations/compare-report.ts';
+export {
+  convertToRaw,
+  planConvert,
+  DEFAULT_SPARSE,
+  type ConvertOptions,
+  type ConvertPlan,
+  type ConvertReport,
+} from './operations/convert.ts';
+export { FINDING_KINDS } from './operations/finding.ts';
+export type * from './operations/finding.ts';
+export { inspect } from './operations/inspect.ts';
+export type * from './operations/inspect.ts';
+export { missingBytes } from './operations/missing.ts';
+export type * from './operations/operation.ts';
+export { readDisk } from './operations/read.ts';
+export { pacer, yieldToEvents } from './operations/yield.ts';
+export { BlobStorage } from './storage/blob.ts';
+export { MemoryStorage } from './storage/memory.ts';
+export { OpfsStorage } from './storage/opfs.ts';
+export { OverlayStorage } from './storage/overlay.ts';
+export { SliceStorage } from './storage/slice.ts';
+export { readPadded, type Storage } from './storage/storage.ts';
+export { WritableStorage } from './storage/writable.ts';

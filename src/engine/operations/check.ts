@@ -1,0 +1,19 @@
+/** Checking an image for damage. */
+import { ImageError } from '../errors.ts';
+import type { Disk } from '../formats/format.ts';
+import { checkQcow2 } from '../formats/qcow2/check/index.ts';
+import type { CheckOptions } from '../formats/qcow2/check/context.ts';
+import { Qcow2Image } from '../formats/qcow2/image.ts';
+import type { CheckReport } from './check-report.ts';
+
+export type { CheckOptions };
+
+/**
+ * Checks an image (opened in `check` mode, so that damaged tables do not keep it from opening).
+ * Reads all of its metadata and none of its data; memory grows with the clusters that are in use.
+ * @throws ImageError check-unsupported (raw), cancelled, too-large and those of reading
+ */
+export async function checkImage(disk: Disk, options: CheckOptions = {}): Promise<CheckReport> {
+  if (disk instanceof Qcow2Image) return checkQcow2(disk, options);
+  throw new ImageError('check-unsupported', { format: disk.format });
+}

@@ -1,0 +1,306 @@
+/** Comparing two disks by what their guests would read. */
+import { InlinePool, type CodecPool } from '../codecs/pool.ts';
+import { ImageError, isImageError, throwIfCancelled } from '../errors.ts';
+import type { Disk } from '../formats/format.ts';
+import { mapChain, type ChainExtent } from './chain.ts';
+import type { CompareOutcome, CompareReport, CompareSide } from './compare-report.ts';
+import type { RunOptions } from './operation.ts';
+import { readExtents } from './read.ts';
+import { pacer } from './yield.ts';
+
+export interface CompareOptions extends RunOptions {
+  /** Sizes and the way each run is kept must match too. */
+  strict?: boolean | undefined;
+  pool?: CodecPool | undefined;
+}
+
+/** Bytes of both disks that are looked at together. */
+const WINDOW = 8 * 1024 * 1024;
+/** qemu-img's unit of reading: its errors name the beginning of such a piece. */
+const CHUNK = 2 * 1024 * 1024;
+const SECTOR = 512;
+
+/**
+ * Compares up to the end of the shorter disk, then the rest of the longer one with zeros.
+ * Failures of either disk are outcomes; only `cancelled` is thrown.
+ */
+export async function compareDisks(
+  first: Disk,
+  second: Disk,
+  options: CompareOptions = {},
+): Promise<CompareReport> {
+  const own = options.pool === undefined ? new InlinePool() : undefined;
+  try {
+    return await new Comparison(first, second, { ...options, pool: options.pool ?? own }).run();
+  } finally {
+    own?.close();
+  }
+}
+
+/** A stretch in which each disk has one kind of run. */
+interface Pair {
+  offset: number;
+  length: number;
+  first: ChainExtent | undefined;
+  second: ChainExtent | undefined;
+}
+
+class Comparison {
+  readonly #first: Disk;
+  readonly #second: Disk;
+  readonly #options: CompareOptions;
+  readonly #pace = pacer();
+  #compared = 0;
+
+  constructor(first: Disk, second: Disk, options: CompareOptions) {
+    this.#first = first;
+    this.#second = second;
+    this.#options = options;
+  }
+
+  async run(): Promise<CompareReport> {
+    const common = Math.min(this.#first.size, this.#second.size);
+    const total = Math.max(this.#first.size, this.#second.size);
+    const differ = this.#first.size !== this.#second.size;
+    if (this.#options.strict === true && differ) {
+      return this.#report({ kind: 'strict-size' }, false);
+    }
+    const outcome = await this.#compare(0, common);
+    if (outcome !== undefined) return this.#report(outcome, false);
+    const rest = differ ? await this.#compare(common, total) : undefined;
+    return this.#report(rest ?? { kind: 'identical' }, differ);
+  }
+
+  #report(outcome: CompareOutcome, sizeMismatch: boolean): CompareReport {
+    return { outcome, sizeMismatch, compared: this.#compared };
+  }
+
+  /** The first difference in a range, undefined where there is none. */
+  async #compare(start: number, end: number): Promise<CompareOutcome | undefined> {
+    let window: Pair[] = [];
+    let bytes = 0;
+    // One window is read while the one before is compared.
+    let running: Promise<CompareOutcome | undefined> = Promise.resolve(undefined);
+    const flush = async (): Promise<CompareOutcome | undefined> => {
+      const pairs = window;
+      window = [];
+      bytes = 0;
+      const before = running;
+      running = this.#window(pairs);
+      running.catch(() => undefined);
+      return before;
+    };
+    for await (const pair of pairUp(this.#first, this.#second, start, end)) {
+      throwIfCancelled(this.#options.signal);
+      const verdict = this.#byTables(pair);
+      if (verdict !== undefined) return (await flush()) ?? (await running) ?? verdict;
+      const pause = this.#pace();
+      if (pause !== undefined) await pause;
+      if (isEmpty(pair.first) && isEmpty(pair.second)) {
+        this.#passed(pair.length);
+        continue;
+      }
+      // Empty stretches between the pairs of a window are cheap, but they take memory.
+      if (window[0] !== undefined && pair.offset - window[0].offset > WINDOW) {
+        const found = await flush();
+        if (found !== undefined) return found;
+      }
+      for (let done = 0; done < pair.length;) {
+        const length = Math.min(pair.length - done, WINDOW - bytes);
+        window.push({ ...pair, offset: pair.offset + done, length });
+        done += length;
+        bytes += length;
+        if (bytes < WINDOW) continue;
+        const found = await flush();
+        if (found !== undefined) return found;
+      }
+    }
+    return (await flush()) ?? (await running);
+  }
+
+  #passed(bytes: number): void {
+    this.#compared += bytes;
+    const total = Math.max(this.#first.size, this.#second.size);
+    this.#options.progress?.({ stage: 'comparing', done: this.#compared, total });
+  }
+
+  /** What the tables alone decide. */
+  #byTables({ offset, first, second }: Pair): CompareOutcome | undefined {
+    for (const [index, extent] of [first, second].entries()) {
+      if (extent?.kind !== 'invalid') continue;
+      const side = (index + 1) as CompareSide;
+      return { kind: 'map-failed', side, offset, error: damaged(extent) };
+    }
+    if (this.#options.strict === true && first !== undefined && second !== undefined) {
+      if (status(first) !== status(second)) return { kind: 'strict-status', offset };
+    }
+    return undefined;
+  }
+
+  async #window(pairs: readonly Pair[]): Promise<CompareOutcome | undefined> {
+    const head = pairs[0];
+    const tail = pairs.at(-1);
+    if (head === undefined || tail === undefined) return undefined;
+    const { offset } = head;
+    const length = tail.offset + tail.length - offset;
+    try {
+      const outcome = await this.#content(pairs, offset, length);
+      this.#passed(pairs.reduce((sum, pair) => sum + pair.length, 0));
+      return outcome;
+    } catch (error) {
+      if (!isImageError(error) || error.code === 'cancelled') throw error;
+      return this.#slowly(pairs, error);
+    }
+  }
+
+  async #content(
+    pairs: readonly Pair[],
+    offset: number,
+    length: number,
+  ): Promise<CompareOutcome | undefined> {
+    const [a, b] = await Promise.all([
+      this.#read(pairs, (pair) => pair.first),
+      this.#read(pairs, (pair) => pair.second),
+    ]);
+    throwIfCancelled(this.#options.signal);
+    const at = firstDifference(a, b, length);
+    if (at < 0) return undefined;
+    return { kind: 'content', offset: offset + at - ((offset + at) % SECTOR) };
+  }
+
+  /** The bytes of one disk from the first to the last pair; what lies between them is equal. */
+  #read(
+    pairs: readonly Pair[],
+    side: (pair: Pair) => ChainExtent | undefined,
+  ): Promise<Uint8Array> {
+    const offset = pairs[0]?.offset ?? 0;
+    const tail = pairs.at(-1);
+    const length = tail === undefined ? 0 : tail.offset + tail.length - offset;
+    const extents: ChainExtent[] = [];
+    for (const pair of pairs) {
+      const extent = side(pair);
+      if (extent !== undefined && !isEmpty(extent)) extents.push(cut(extent, pair));
+    }
+    if (extents.length === 0) return Promise.resolve(new Uint8Array(length));
+    return readExtents(extents, offset, length, this.#options);
+  }
+
+  /** A read failed: find which, in pieces as qemu-img reads them, and what differs before it. */
+  async #slowly(pairs: readonly Pair[], failure: ImageError): Promise<CompareOutcome> {
+    for (const pair of pairs) {
+      for (let done = 0; done < pair.length; done += CHUNK) {
+        const offset = pair.offset + done;
+        const piece = { ...pair, offset, length: Math.min(CHUNK, pair.length - done) };
+        for (const side of [1, 2] as const) {
+          try {
+            await this.#read([piece], (one) => (side === 1 ? one.first : one.second));
+          } catch (error) {
+            if (!isImageError(error) || error.code === 'cancelled') throw error;
+            return { kind: 'read-failed', side, offset, error };
+          }
+        }
+        const outcome = await this.#content([piece], offset, piece.length);
+        if (outcome !== undefined) return outcome;
+      }
+    }
+    // It failed once and now it does not: a medium that comes and goes is not to be trusted.
+    throw failure;
+  }
+}
+
+/** Reads as zeros without a look at the file: behind a disk's end as well. */
+function isEmpty(extent: ChainExtent | undefined): boolean {
+  if (extent === undefined) return true;
+  return !extent.unknown && (extent.kind === 'zero' || extent.kind === 'unallocated');
+}
+
+/** Everything of a run that qemu-img's strict mode compares. */
+function status(extent: ChainExtent): string {
+  const place = extent.hostOffset >= 0 && extent.kind !== 'compressed';
+  const kind = extent.kind === 'compressed' ? 'data' : extent.kind;
+  return `${kind} ${String(place)} ${String(extent.present)}`;
+}
+
+function damaged(extent: ChainExtent): ImageError {
+  return new ImageError('unreadable-cluster', {
+    guestOffset: extent.offset,
+    hostOffset: extent.hostOffset,
+    length: extent.length,
+    reason: extent.reason ?? 'data-unaligned',
+  });
+}
+
+/** The part of an extent that lies in a pair. */
+function cut(extent: ChainExtent, { offset, length }: Pair): ChainExtent {
+  const skip = offset - extent.offset;
+  const isData = extent.kind === 'data';
+  return {
+    ...extent,
+    offset,
+    length,
+    hostOffset: isData ? extent.hostOffset + skip : extent.hostOffset,
+    clusterOffset: isData ? offset : extent.clusterOffset,
+  };
+}
+
+/** Walks both maps together; behind the end of a disk its extent is undefined. */
+async function* pairUp(
+  first: Disk,
+  second: Disk,
+  start: number,
+  end: number,
+): AsyncGenerator<Pair> {
+  const a = new Cursor(first, start, end);
+  const b = new Cursor(second, start, end);
+  for (let offset = start; offset < end;) {
+    const one = a.at(offset) ?? (await a.next(offset));
+    const two = b.at(offset) ?? (await b.next(offset));
+    const until = Math.min(one?.until ?? end, two?.until ?? end, end);
+    yield { offset, length: until - offset, first: one?.extent, second: two?.extent };
+    offset = until;
+  }
+}
+
+/** A place in the runs of a disk, moving forward only. */
+class Cursor {
+  readonly #batches: AsyncGenerator<ChainExtent[], undefined>;
+  #batch: ChainExtent[] = [];
+  #index = 0;
+
+  constructor(disk: Disk, start: number, end: number) {
+    this.#batches = mapChain(disk, start, Math.max(0, end - start));
+  }
+
+  /** The run that holds `offset`, as far as it is at hand. */
+  at(offset: number): { extent: ChainExtent; until: number } | undefined {
+    for (; this.#index < this.#batch.length; this.#index++) {
+      const extent = this.#batch[this.#index];
+      if (extent === undefined) break;
+      const until = extent.offset + extent.length;
+      if (offset < until) return { extent, until };
+    }
+    return undefined;
+  }
+
+  async next(offset: number): Promise<{ extent: ChainExtent; until: number } | undefined> {
+    for (;;) {
+      const step: IteratorResult<ChainExtent[], undefined> = await this.#batches.next();
+      if (step.done === true) return undefined;
+      this.#batch = step.value;
+      this.#index = 0;
+      const found = this.at(offset);
+      if (found !== undefined) return found;
+    }
+  }
+}
+
+/** Index of the first byte that differs, or -1. Both have `length` bytes. */
+function firstDifference(a: Uint8Array, b: Uint8Array, length: number): number {
+  const words = length >>> 2;
+  const x = new Int32Array(a.buffer, a.byteOffset, words);
+  const y = new Int32Array(b.buffer, b.byteOffset, words);
+  let word = 0;
+  while (word < words && x[word] === y[word]) word += 1;
+  for (let at = word * 4; at < length; at++) if (a[at] !== b[at]) return at;
+  return -1;
+}

@@ -1,0 +1,148 @@
+/** Copying a disk into a raw file: the copy pipeline. */
+import { InlinePool, type CodecPool } from '../codecs/pool.ts';
+import { ImageError, throwIfCancelled } from '../errors.ts';
+import type { Disk } from '../formats/format.ts';
+import type { Storage } from '../storage/storage.ts';
+import { mapChain, type ChainExtent } from './chain.ts';
+import type { RunOptions } from './operation.ts';
+import { Transfer } from './transfer.ts';
+import { yieldToEvents } from './yield.ts';
+import { nonZeroRuns } from './zeros.ts';
+
+export interface ConvertOptions extends RunOptions {
+  /** Zero runs of at least this many bytes become holes (a multiple of 512); 0: write all data. */
+  sparse?: number | undefined;
+  /** Where in the target the disk begins, bytes: for several sources behind each other. */
+  targetOffset?: number | undefined;
+  /** The target may hold something already: zeros must be written, not left out. */
+  overwrite?: boolean | undefined;
+  pool?: CodecPool | undefined;
+}
+
+/** What was done. Bytes. */
+export interface ConvertReport {
+  /** Virtual size of the source. */
+  size: number;
+  /** Guest bytes that were read and copied; the rest are zeros and were not read. */
+  copied: number;
+}
+
+/** What will be done, in numbers. Bytes. */
+export interface ConvertPlan {
+  size: number;
+  /** Guest bytes that the tables say hold data. */
+  data: number;
+  compressed: number;
+  zero: number;
+}
+
+/** qemu-img's default of `-S`. */
+export const DEFAULT_SPARSE = 4096;
+/** Written at once where zeros must be written out. */
+const ZERO_CHUNK = 1024 * 1024;
+
+/** Reads the tables only and says what a conversion would copy. */
+export async function planConvert(source: Disk, options: RunOptions = {}): Promise<ConvertPlan> {
+  const plan: ConvertPlan = { size: source.size, data: 0, compressed: 0, zero: 0 };
+  for await (const batch of mapChain(source)) {
+    throwIfCancelled(options.signal);
+    for (const extent of batch) {
+      if (extent.kind === 'data') plan.data += extent.length;
+      else if (extent.kind === 'compressed') plan.compressed += extent.length;
+      else plan.zero += extent.length;
+    }
+    const done = plan.data + plan.compressed + plan.zero;
+    options.progress?.({ stage: 'planning', done, total: source.size });
+  }
+  return plan;
+}
+
+/**
+ * Writes the guest content of `source` to `target` (an empty file, unless `overwrite`) and gives
+ * the target its size. The order of writes is that of the source file, not of the guest.
+ * @throws ImageError unreadable-cluster, cancelled and those of reading and writing; the target is
+ * then unfinished
+ */
+export async function convertToRaw(
+  source: Disk,
+  target: Storage,
+  options: ConvertOptions = {},
+): Promise<ConvertReport> {
+  const own = options.pool === undefined ? new InlinePool() : undefined;
+  try {
+    return await copy(source, target, { ...options, pool: options.pool ?? own });
+  } finally {
+    own?.close();
+  }
+}
+
+async function copy(
+  source: Disk,
+  target: Storage,
+  options: ConvertOptions,
+): Promise<ConvertReport> {
+  const { targetOffset = 0, sparse = DEFAULT_SPARSE, overwrite = false, pool } = options;
+  if (pool === undefined) throw new ImageError('internal', { reason: 'no codec pool' });
+  const end = targetOffset + source.size;
+  if (target.size < end) await target.resize(end);
+  let copied = 0;
+  let passed = 0;
+  const report = (): void => {
+    options.progress?.({ stage: 'copying', done: copied + passed, total: source.size });
+  };
+  const keepZeros = overwrite || sparse === 0;
+  const transfer = new Transfer(
+    keepZeros
+      ? (offset, bytes) => target.write(targetOffset + offset, bytes)
+      : (offset, bytes) => writeSparse(target, targetOffset + offset, bytes, sparse),
+    {
+      pool,
+      signal: options.signal,
+      onBytes: (bytes) => {
+        copied += bytes;
+        report();
+      },
+    },
+  );
+  for await (const batch of mapChain(source)) {
+    throwIfCancelled(options.signal);
+    await transfer.add(batch);
+    for (const extent of batch.filter(isZeroExtent)) {
+      if (keepZeros) await writeZeros(target, targetOffset + extent.offset, extent.length, options);
+      passed += extent.length;
+    }
+    report();
+    await yieldToEvents();
+  }
+  await transfer.end();
+  return { size: source.size, copied };
+}
+
+function isZeroExtent(extent: ChainExtent): boolean {
+  return extent.kind === 'zero' || extent.kind === 'unallocated';
+}
+
+async function writeSparse(
+  target: Storage,
+  offset: number,
+  bytes: Uint8Array<ArrayBuffer>,
+  grain: number,
+): Promise<void> {
+  for (const { start, end } of nonZeroRuns(bytes, offset, grain)) {
+    await target.write(offset + start, bytes.subarray(start, end));
+  }
+}
+
+async function writeZeros(
+  target: Storage,
+  offset: number,
+  length: number,
+  options: ConvertOptions,
+): Promise<void> {
+  const zeros = new Uint8Array(Math.min(length, ZERO_CHUNK));
+  for (let done = 0; done < length; done += zeros.length) {
+    throwIfCancelled(options.signal);
+    await target.write(offset + done, zeros.subarray(0, Math.min(zeros.length, length - done)));
+    await yieldToEvents();
+  }
+}

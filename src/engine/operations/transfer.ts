@@ -1,0 +1,250 @@
+/**
+ * Reading guest content in bulk, once for all formats: extents in, bytes out. Within a batch of
+ * extents the file is walked in its own order, so fragmentation costs next to nothing; requests
+ * are long and several are under way; compressed clusters go to the codec pool in batches.
+ */
+import type { CodecPool } from '../codecs/pool.ts';
+import { ImageError, throwIfCancelled } from '../errors.ts';
+import type { Disk } from '../formats/format.ts';
+import { coalesce, type Request } from '../storage/gather.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { ChainExtent } from './chain.ts';
+
+/** Takes what was read. `bytes` may be kept or used until the promise settles. */
+export type Sink = (guestOffset: number, bytes: Uint8Array<ArrayBuffer>) => Promise<void> | void;
+
+export interface TransferOptions {
+  pool: CodecPool;
+  signal?: AbortSignal | undefined;
+  /** Bytes of guest content that were handed to the sink. */
+  onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/** A piece of a file and where its content goes. */
+interface Part {
+  readonly offset: number;
+  readonly length: number;
+  readonly extent: ChainExtent;
+  /** Guest offset of the first byte of a data part. */
+  readonly guestOffset: number;
+}
+
+/** One read of one file. */
+interface Job extends Request<Part> {
+  readonly storage: Storage;
+  readonly compressed: boolean;
+}
+
+/** Bytes of one read of data. */
+const DATA_READ = 4 * 1024 * 1024;
+/** Unpacked bytes of one batch for the pool. */
+const BATCH_BYTES = 2 * 1024 * 1024;
+/** Reads under way at once. */
+const AT_ONCE = 4;
+/** In compressed images neighbours follow closely; a longer gap means another batch. */
+const PACKED_GAP = 64 * 1024;
+
+/** Runs work with a bound on how much of it is under way; the first failure ends it. */
+export class Lanes {
+  readonly #limit: number;
+  readonly #running = new Set<Promise<void>>();
+  #failure: { error: unknown } | undefined;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Waits for a free lane, then starts. @throws what an earlier piece of work threw */
+  async add(work: () => Promise<void>): Promise<void> {
+    while (this.#running.size >= this.#limit) await Promise.race(this.#running);
+    this.#rethrow();
+    const running = work()
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  /** Waits until all is done. @throws what any piece of work threw */
+  async end(): Promise<void> {
+    await Promise.all(this.#running);
+    this.#rethrow();
+  }
+
+  #rethrow(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+}
+
+/** Moves the content of extents to a sink; zeros and unallocated runs are skipped. */
+export class Transfer {
+  readonly #sink: Sink;
+  readonly #options: TransferOptions;
+  readonly #lanes: Lanes;
+
+  constructor(sink: Sink, options: TransferOptions) {
+    this.#sink = sink;
+    this.#options = options;
+    this.#lanes = new Lanes(Math.max(AT_ONCE, options.pool.concurrency + 1));
+  }
+
+  /**
+   * Starts reading a batch; returns when the last of it has been started, not when it is there.
+   * @throws ImageError unreadable-cluster where the tables are damaged or a base is missing
+   */
+  async add(extents: readonly ChainExtent[]): Promise<void> {
+    for (const job of plan(extents)) {
+      throwIfCancelled(this.#options.signal);
+      await this.#lanes.add(() => this.#run(job));
+    }
+  }
+
+  /** Returns when everything has been handed to the sink. */
+  async end(): Promise<void> {
+    await this.#lanes.end();
+    throwIfCancelled(this.#options.signal);
+  }
+
+  async #run(job: Job): Promise<void> {
+    const bytes = new Uint8Array(job.length);
+    // Behind the end of the file is nothing but zeros, as QEMU has it.
+    if (job.offset < job.storage.size) await job.storage.read(job.offset, bytes);
+    throwIfCancelled(this.#options.signal);
+    if (job.compressed) await this.#unpack(job, bytes);
+    else await this.#copy(job, bytes);
+  }
+
+  async #copy(job: Job, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    for (const part of job.pieces) {
+      const at = part.offset - job.offset;
+      await this.#give(part.guestOffset, bytes.subarray(at, at + part.length));
+    }
+  }
+
+  async #unpack(job: Job, packed: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { disk } = firstOf(job.pieces).extent;
+    const { clusterSize, codec = 'zlib' } = disk;
+    const clusters = job.pieces.map((part) => ({
+      start: part.offset - job.offset,
+      length: part.length,
+    }));
+    const { data, results } = await this.#options.pool.unpack({
+      codec,
+      packed,
+      clusters,
+      clusterSize,
+    });
+    for (const [index, part] of job.pieces.entries()) {
+      const { extent } = part;
+      if (results[index] !== 'ok') {
+        const reason = results[index] === 'short' ? 'compressed-short' : 'compressed-corrupt';
+        throw unreadable(extent, reason);
+      }
+      const at = index * clusterSize + (extent.offset - extent.clusterOffset);
+      await this.#give(extent.offset, data.subarray(at, at + extent.length));
+    }
+  }
+
+  async #give(guestOffset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    // Sinks that write synchronously spare the turn of the event loop.
+    const pending = this.#sink(guestOffset, bytes);
+    if (pending !== undefined) await pending;
+    this.#options.onBytes?.(bytes.length);
+  }
+}
+
+function firstOf<T>(list: readonly T[]): T {
+  const [first] = list;
+  if (first === undefined) throw new ImageError('internal', { reason: 'a request without pieces' });
+  return first;
+}
+
+type Reason = 'backing-missing' | 'compressed-short' | 'compressed-corrupt' | 'data-unaligned';
+
+function unreadable(extent: ChainExtent, reason: Reason): ImageError {
+  return new ImageError('unreadable-cluster', {
+    guestOffset: extent.offset,
+    hostOffset: extent.hostOffset,
+    length: extent.length,
+    reason: extent.reason ?? reason,
+  });
+}
+
+/** Cuts a batch of extents into reads, short runs in the order of each file. */
+function* plan(extents: readonly ChainExtent[]): Generator<Job> {
+  const data = new Map<Disk, Part[]>();
+  const packed = new Map<Disk, Part[]>();
+  for (const extent of extents) {
+    if (extent.unknown) throw unreadable(extent, 'backing-missing');
+    if (extent.kind === 'invalid') throw unreadable(extent, 'data-unaligned');
+    if (extent.kind === 'compressed') addPacked(partsOf(packed, extent.disk), extent);
+    else if (extent.kind === 'data' && extent.length >= DATA_READ) yield* cutData(extent);
+    else if (extent.kind === 'data') addData(partsOf(data, extent.disk), extent);
+  }
+  for (const [{ storage }, parts] of data) {
+    for (const request of coalesce(sortParts(parts), DATA_READ)) {
+      yield { ...request, storage, compressed: false };
+    }
+  }
+  for (const [disk, parts] of packed) {
+    const most = Math.max(1, Math.floor(BATCH_BYTES / disk.clusterSize));
+    for (const request of coalesce(sortParts(parts), BATCH_BYTES, PACKED_GAP)) {
+      for (const piece of split(request, most)) {
+        yield { ...piece, storage: disk.storage, compressed: true };
+      }
+    }
+  }
+}
+
+function partsOf(map: Map<Disk, Part[]>, disk: Disk): Part[] {
+  let parts = map.get(disk);
+  if (parts === undefined) {
+    parts = [];
+    map.set(disk, parts);
+  }
+  return parts;
+}
+
+/** A long run needs no neighbours: one read after the other, made when its turn comes. */
+function* cutData(extent: ChainExtent): Generator<Job> {
+  const { storage } = extent.disk;
+  for (let done = 0; done < extent.length; done += DATA_READ) {
+    const offset = extent.hostOffset + done;
+    const length = Math.min(DATA_READ, extent.length - done);
+    const pieces = [{ offset, length, guestOffset: extent.offset + done, extent }];
+    yield { offset, length, pieces, storage, compressed: false };
+  }
+}
+
+function addData(parts: Part[], extent: ChainExtent): void {
+  const { hostOffset: offset, length, offset: guestOffset } = extent;
+  parts.push({ offset, length, guestOffset, extent });
+}
+
+function addPacked(parts: Part[], extent: ChainExtent): void {
+  const { hostOffset: offset, hostLength: length, offset: guestOffset } = extent;
+  parts.push({ offset, length, guestOffset, extent });
+}
+
+/** Sorting costs more than a look whether it is needed: most images are in order. */
+function sortParts(parts: Part[]): Part[] {
+  for (let i = 1; i < parts.length; i++) {
+    const previous = parts[i - 1];
+    const current = parts[i];
+    if (previous !== undefined && current !== undefined && previous.offset > current.offset) {
+      return parts.sort((a, b) => a.offset - b.offset);
+    }
+  }
+  return parts;
+}
+
+/** Cuts a request so that none has more than `most` pieces. */
+function* split(request: Request<Part>, most: number): Generator<Request<Part>> {
+  for (let first = 0; first < request.pieces.length; first += most) {
+    const pieces = request.pieces.slice(first, first + most);
+    const { offset } = firstOf(pieces);
+    const end = pieces.reduce((far, piece) => Math.max(far, piece.offset + piece.length), offset);
+    yield { offset, length: end - offset, pieces };
+  }
+}
