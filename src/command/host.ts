@@ -1,11 +1,26 @@
 import type { Storage } from '../engine/storage/storage.ts';
 
+/** The reason in `open-failed` for a directory, a pipe and the like; the others are errno texts. */
+export const NOT_REGULAR = 'Not a regular file';
+
 /** What a command line needs of the world: files by name and two streams. */
 export interface CommandHost {
-  /** Opens a file for reading. @throws ImageError open-failed (reason: an errno text such as "No such file or directory") */
+  /**
+   * Opens a file for reading. The storage's name is `name`.
+   * @throws ImageError open-failed (reason: an errno text such as "No such file or directory")
+   */
   open(name: string): Promise<Storage>;
-  /** Makes an empty file (an old one of that name is emptied) and opens it for writing. */
+  /**
+   * Makes an empty file (an old one of that name is emptied) and opens it for writing.
+   * @throws ImageError open-failed; same-file when it is open for reading already
+   */
   create(name: string): Promise<Storage>;
+  /**
+   * Opens a file that is there for reading and writing, as it is. Absent where nothing but new
+   * files can be written.
+   * @throws ImageError open-failed; same-file when it is open for reading already
+   */
+  modify?(name: string): Promise<Storage>;
   stdout(text: string): void;
   stderr(text: string): void;
 }

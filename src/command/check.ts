@@ -1,0 +1,143 @@
+/** `qemu-img check`: is the image whole. */
+import { checkImage, isImageError } from '../engine/index.ts';
+import type { CheckReport } from '../engine/operations/check-report.ts';
+import { CheckMessages } from './check-messages.ts';
+import {
+  checkCacheMode,
+  COMMON,
+  CommandFailure,
+  notSupported,
+  outputFormat,
+  readArguments,
+  refuseDescriptions,
+  usageFailure,
+  type Context,
+} from './context.ts';
+import { openByName, probeChain } from './images.ts';
+import { formatJson, type Value } from './json.ts';
+import { errorText } from './messages.ts';
+
+const SPECS = [
+  COMMON.help,
+  COMMON.format,
+  { id: 'repair', short: 'r', long: 'repair', argument: true },
+  COMMON.output,
+  COMMON.object,
+  COMMON.imageOpts,
+  COMMON.sourceCache,
+  COMMON.quiet,
+  COMMON.forceShare,
+] as const;
+type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
+
+const EXIT_ERRORS = 1;
+const EXIT_CORRUPT = 2;
+const EXIT_LEAKS = 3;
+const EXIT_UNSUPPORTED = 63;
+
+export async function check(context: Context, argv: readonly string[]): Promise<number> {
+  const given = readArguments<Id>(context, argv, SPECS, ({ id, value }) => {
+    if (id !== 'repair' || value === 'leaks' || value === 'all') return;
+    throw usageFailure(`Unknown option value for -r (expecting 'leaks' or 'all'): ${value}`);
+  });
+  if (given.help) return 0;
+  const [name] = given.operands;
+  if (name === undefined || given.operands.length > 1) {
+    throw usageFailure('Expecting one image file name');
+  }
+  const output = outputFormat(given.value('output'));
+  refuseDescriptions(given);
+  checkCacheMode(given.value('source-cache'), 'source cache');
+  if (given.has('repair')) throw notSupported('Repairing (-r)');
+  const result = await run(context, name, given.value('format'));
+  if (!given.has('quiet')) {
+    const text = output === 'json' ? `${formatJson(result.json)}\n` : toText(result.report);
+    context.host.stdout(text);
+  }
+  return exitCode(result.report);
+}
+
+interface Result {
+  report: CheckReport;
+  json: Value;
+}
+
+async function run(context: Context, name: string, format: string | undefined): Promise<Result> {
+  const image = await openByName(context, { name, format, mode: 'check' });
+  try {
+    if (image.info.backing !== undefined) await probeChain(context, { name, format, mode: 'read' });
+    const messages = new CheckMessages(context);
+    const checked = await checkImage(image.disk, {
+      signal: context.signal,
+      limit: 0,
+      onFinding: (finding) => {
+        messages.print(finding);
+      },
+    });
+    if (checked.aborted !== undefined) throw new CommandFailure(`Check failed: ${checked.aborted}`);
+    return { report: checked, json: toJson(image.name, image.disk.format, checked) };
+  } catch (error) {
+    if (!isImageError(error, 'check-unsupported')) throw error;
+    throw new CommandFailure(errorText(error), EXIT_UNSUPPORTED, error);
+  } finally {
+    await image.close();
+  }
+}
+
+function exitCode(checked: CheckReport): number {
+  if (checked.checkErrors > 0) return EXIT_ERRORS;
+  if (checked.corruptions > 0) return EXIT_CORRUPT;
+  return checked.leaks > 0 ? EXIT_LEAKS : 0;
+}
+
+function toJson(filename: string, format: string, checked: CheckReport): Value {
+  const counted = (value: number) => (value === 0 ? undefined : value);
+  return {
+    filename,
+    format,
+    'check-errors': checked.checkErrors,
+    corruptions: counted(checked.corruptions),
+    leaks: counted(checked.leaks),
+    'image-end-offset': counted(checked.imageEndOffset),
+    'total-clusters': counted(checked.totalClusters),
+    'allocated-clusters': counted(checked.allocatedClusters),
+    'fragmented-clusters': counted(checked.fragmentedClusters),
+    'compressed-clusters': counted(checked.compressedClusters),
+  };
+}
+
+function toText(checked: CheckReport): string {
+  const { corruptions, leaks, checkErrors } = checked;
+  const lines: string[] = [];
+  if (corruptions === 0 && leaks === 0 && checkErrors === 0) {
+    lines.push('No errors were found on the image.');
+  }
+  if (corruptions > 0) {
+    lines.push('', `${corruptions} errors were found on the image.`);
+    lines.push('Data may be corrupted, or further writes to the image may corrupt it.');
+  }
+  if (leaks > 0) {
+    lines.push('', `${leaks} leaked clusters were found on the image.`);
+    lines.push('This means waste of disk space, but no harm to data.');
+  }
+  if (checkErrors > 0) {
+    lines.push('', `${checkErrors} internal errors have occurred during the check.`);
+  }
+  lines.push(...statistics(checked));
+  return `${lines.join('\n')}\n`;
+}
+
+function statistics(checked: CheckReport): string[] {
+  const { totalClusters: total, allocatedClusters: allocated } = checked;
+  const lines: string[] = [];
+  if (total > 0 && allocated > 0) {
+    const share = (part: number, whole: number) => ((part * 100) / whole).toFixed(2);
+    lines.push(
+      `${allocated}/${total} = ${share(allocated, total)}% allocated, ` +
+        `${share(checked.fragmentedClusters, allocated)}% fragmented, ` +
+        `${share(checked.compressedClusters, allocated)}% compressed clusters`,
+    );
+  }
+  if (checked.imageEndOffset > 0) lines.push(`Image end offset: ${checked.imageEndOffset}`);
+  return lines;
+}

@@ -1,0 +1,150 @@
+/** What every command works with, and how it ends early. */
+import { isImageError } from '../engine/index.ts';
+import type { GivenOption, OptionSpec, ParsedArguments } from './arguments.ts';
+import { parseArguments } from './arguments.ts';
+import { HELP } from './help.ts';
+import type { CommandHost } from './host.ts';
+import { parseSize } from './sizes.ts';
+
+export interface Context {
+  readonly host: CommandHost;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A command: its own arguments (its name first) in, the exit code out. */
+export type Command = (context: Context, argv: readonly string[]) => Promise<number>;
+
+/** Ends a command: the text goes to stderr behind the program's name. */
+export class CommandFailure extends Error {
+  readonly exitCode: number;
+
+  constructor(text: string, exitCode = 1, cause?: unknown) {
+    super(text, { cause });
+    this.name = 'CommandFailure';
+    this.exitCode = exitCode;
+  }
+}
+
+/** The arguments make no sense; points to the help, as qemu-img does. */
+export function usageFailure(problem: string): CommandFailure {
+  return new CommandFailure(`${problem}\nTry 'qemu-img --help' for more information`);
+}
+
+/** Something that the real program has and this one has not. */
+export function notSupported(what: string, exitCode = 1): CommandFailure {
+  return new CommandFailure(`${what} is not supported by this version`, exitCode);
+}
+
+/** Prints lines that begin with the program's name. */
+export function report(context: Context, text: string): void {
+  context.host.stderr(`qemu-img: ${text}\n`);
+}
+
+/** The options that all commands have in common, to be taken apart. */
+export const COMMON = {
+  help: { id: 'help', short: 'h', long: 'help' },
+  format: { id: 'format', short: 'f', long: 'format', argument: true },
+  shortFormat: { id: 'format', short: 'f', argument: true },
+  output: { id: 'output', long: 'output', argument: true },
+  object: { id: 'object', long: 'object', argument: true },
+  imageOpts: { id: 'image-opts', long: 'image-opts' },
+  forceShare: { id: 'force-share', short: 'U', long: 'force-share' },
+  quiet: { id: 'quiet', short: 'q' },
+  progress: { id: 'progress', short: 'p' },
+  sourceCache: { id: 'source-cache', short: 'T', argument: true },
+} as const;
+
+/** The options of a command, read; `help` says that the help was printed and nothing is to do. */
+export interface Arguments<Id extends string> {
+  readonly help: boolean;
+  readonly operands: readonly string[];
+  has(id: Id): boolean;
+  /** The last value given. */
+  value(id: Id): string | undefined;
+}
+
+/**
+ * Reads a command's arguments. Options are looked at in their order, so that `--help` before a
+ * wrong one still helps.
+ * @param look called for each option: refuses bad values at once, as the real program does
+ * @throws CommandFailure for what is not an option
+ */
+export function readArguments<Id extends string>(
+  context: Context,
+  argv: readonly string[],
+  specs: readonly OptionSpec<Id | 'help'>[],
+  look: (option: GivenOption<Id | 'help'>) => void = () => undefined,
+): Arguments<Id> {
+  const parsed: ParsedArguments<Id | 'help'> = parseArguments(argv, specs);
+  const values = new Map<string, string>();
+  for (const option of parsed.options) {
+    if (option.id === 'help') {
+      context.host.stdout(HELP);
+      return argumentsOf(true, parsed.operands, values);
+    }
+    look(option);
+    values.set(option.id, option.value);
+  }
+  if (parsed.problem !== undefined) throw usageFailure(parsed.problem);
+  return argumentsOf(false, parsed.operands, values);
+}
+
+function argumentsOf<Id extends string>(
+  help: boolean,
+  operands: readonly string[],
+  values: ReadonlyMap<string, string>,
+): Arguments<Id> {
+  return {
+    help,
+    operands,
+    has: (id) => values.has(id),
+    value: (id) => values.get(id),
+  };
+}
+
+/** `--output`: human unless it says json. */
+export function outputFormat(value: string | undefined): 'human' | 'json' {
+  if (value === undefined || value === 'human') return 'human';
+  if (value === 'json') return 'json';
+  throw new CommandFailure('--output must be used with human or json as argument.');
+}
+
+/** What describes images or secrets in QEMU's own terms; none of it is known here. */
+export function refuseDescriptions(given: Arguments<'object' | 'image-opts'>, exitCode = 1): void {
+  if (given.has('object')) throw notSupported('--object', exitCode);
+  if (given.has('image-opts')) throw notSupported('--image-opts', exitCode);
+}
+
+const CACHE_MODES = ['none', 'off', 'writeback', 'writethrough', 'directsync', 'unsafe'];
+
+/** Cache modes are validated; which one it is makes no difference to any result. */
+export function checkCacheMode(mode: string | undefined, what: string, exitCode = 1): void {
+  if (mode === undefined || CACHE_MODES.includes(mode)) return;
+  throw new CommandFailure(`Invalid ${what} option: ${mode}`, exitCode);
+}
+
+/** Reads a size option; `what` names it in messages. */
+export function sizeOption(context: Context, text: string, what: string): bigint {
+  const size = parseSize(text);
+  if (size.kind === 'invalid') {
+    throw new CommandFailure(
+      `Invalid ${what} specified. You may use k, M, G, T, P or E suffixes for\n` +
+        'qemu-img: kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.',
+    );
+  }
+  if (size.kind === 'out-of-range') {
+    throw new CommandFailure(
+      `Invalid ${what} specified. Must be between 0 and ${String(2n ** 63n - 1n)}.`,
+    );
+  }
+  if (size.deprecated) {
+    const warning = 'Using a multiplier suffix on hex numbers is deprecated';
+    report(context, `warning: ${warning}: ${text}`);
+  }
+  return size.value;
+}
+
+/** Whether the work was stopped on request, however deep it was. */
+export function isCancelled(error: unknown): boolean {
+  return isImageError(error, 'cancelled');
+}

@@ -1,0 +1,181 @@
+/** The arguments of `qemu-img convert`: read, validated, refused where they cannot be honoured. */
+import { FORMAT_NAMES } from '../engine/index.ts';
+import {
+  COMMON,
+  CommandFailure,
+  checkCacheMode,
+  notSupported,
+  readArguments,
+  refuseDescriptions,
+  sizeOption,
+  type Arguments,
+  type Context,
+} from './context.ts';
+import { isForeignFormat } from './foreign-formats.ts';
+import { joinOptionLists, wantsHelp } from './creation-options.ts';
+
+const SPECS = [
+  COMMON.help,
+  COMMON.shortFormat,
+  { id: 'output-format', short: 'O', argument: true },
+  { id: 'backing', short: 'B', argument: true },
+  { id: 'backing-format', short: 'F', argument: true },
+  { id: 'copy-range', short: 'C' },
+  { id: 'compress', short: 'c' },
+  { id: 'options', short: 'o', argument: true },
+  { id: 'snapshot', short: 'l', argument: true },
+  { id: 'sparse', short: 'S', argument: true },
+  COMMON.progress,
+  { id: 'cache', short: 't', argument: true },
+  COMMON.sourceCache,
+  COMMON.quiet,
+  { id: 'no-create', short: 'n' },
+  { id: 'coroutines', short: 'm', argument: true },
+  { id: 'out-of-order', short: 'W' },
+  COMMON.forceShare,
+  { id: 'rate-limit', short: 'r', long: 'rate-limit', argument: true },
+  COMMON.object,
+  { id: 'source-image-opts', long: 'source-image-opts' },
+  COMMON.imageOpts,
+  { id: 'target-image-opts', long: 'target-image-opts' },
+  { id: 'salvage', long: 'salvage' },
+  { id: 'target-is-zero', long: 'target-is-zero' },
+  { id: 'bitmaps', long: 'bitmaps' },
+  { id: 'skip-broken-bitmaps', long: 'skip-broken-bitmaps' },
+] as const;
+type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
+
+const MAX_SPARSE = 16 * 1024 * 1024;
+const MAX_COROUTINES = 16;
+
+/** What is to be done. */
+export interface ConvertTask {
+  given: Arguments<Id>;
+  sources: readonly string[];
+  target: string;
+  sourceFormat: string | undefined;
+  /** Bytes of `-S`; undefined: the usual. */
+  sparse: number | undefined;
+  /** Creation options, joined; undefined without `-o`. */
+  options: string | undefined;
+}
+
+/** Instead of a task: `-o help` with the format it asks for, or nothing left to do. */
+export type ConvertRequest =
+  | { kind: 'done' }
+  | { kind: 'options-help'; target: string | undefined }
+  | { kind: 'run'; task: ConvertTask };
+
+/** Reads the arguments as far as the real program does before it opens anything. */
+export function readRequest(context: Context, argv: readonly string[]): ConvertRequest {
+  let sparse: number | undefined;
+  let options: string | undefined;
+  const given = readArguments<Id>(context, argv, SPECS, ({ id, value }) => {
+    if (id === 'sparse') sparse = sparseOption(context, value);
+    else if (id === 'coroutines') checkCoroutines(value);
+    else if (id === 'options') options = joinOptionLists(options, value);
+    else if (id === 'rate-limit') sizeOption(context, value, 'rate limit');
+  });
+  if (given.help) return { kind: 'done' };
+  refuseCombinations(given, options);
+  const sources = given.operands.slice(0, -1);
+  const target = sources.length > 0 ? given.operands.at(-1) : undefined;
+  if (options !== undefined && wantsHelp(options)) {
+    requireRaw(given, 'Unknown file format');
+    return { kind: 'options-help', target };
+  }
+  if (target === undefined) throw new CommandFailure('Must specify image file name');
+  checkCacheMode(given.value('source-cache'), 'source cache');
+  refuseUnsupported(given);
+  const sourceFormat = given.value('format');
+  return { kind: 'run', task: { given, sources, target, sourceFormat, sparse, options } };
+}
+
+/** What the real program says of the target only after it has opened the sources. */
+export function checkTarget({ given, sources, target }: ConvertTask): void {
+  if (given.has('snapshot') && sources.length > 1) {
+    throw new CommandFailure('No support for concatenating multiple snapshot');
+  }
+  if (given.has('snapshot')) throw notSupported('Converting a snapshot (-l)');
+  if (given.has('no-create')) requireRaw(given, `Could not open '${target}': Unknown driver`);
+  else requireRaw(given, 'Unknown file format');
+  const raw = "not supported for file format 'raw'";
+  if (given.has('backing')) throw new CommandFailure(`Backing file ${raw}`);
+  if (given.has('backing-format')) throw new CommandFailure(`Backing file format ${raw}`);
+  if (given.has('compress')) {
+    throw new CommandFailure('Compression not supported for this file format');
+  }
+  if (given.has('bitmaps') && sources.length > 1) {
+    throw new CommandFailure('Copying bitmaps only possible with single source');
+  }
+  if (given.has('bitmaps')) {
+    throw new CommandFailure("Format driver 'raw' does not support bitmaps");
+  }
+  checkCacheMode(given.value('cache'), 'cache');
+}
+
+function refuseCombinations(given: Arguments<Id>, options: string | undefined): void {
+  const copyRange = given.has('copy-range');
+  const cannot = 'Cannot enable copy offloading when';
+  if (given.has('skip-broken-bitmaps') && !given.has('bitmaps')) {
+    throw new CommandFailure('Use of --skip-broken-bitmaps requires --bitmaps');
+  }
+  if (copyRange && given.has('compress')) throw new CommandFailure(`${cannot} -c is used`);
+  if (copyRange && given.has('sparse')) throw new CommandFailure(`${cannot} -S is used`);
+  if (copyRange && given.has('salvage')) {
+    throw new CommandFailure('Cannot use copy offloading in salvaging mode');
+  }
+  const create = !given.has('no-create');
+  if (given.has('target-image-opts') && create) {
+    throw new CommandFailure('--target-image-opts requires use of -n flag');
+  }
+  if (options !== undefined && !create) {
+    throw new CommandFailure('-o has no effect when skipping image creation');
+  }
+  if (given.has('target-is-zero') && create) {
+    throw new CommandFailure('--target-is-zero requires use of -n flag');
+  }
+}
+
+function refuseUnsupported(given: Arguments<Id>): void {
+  refuseDescriptions(given);
+  if (given.has('source-image-opts')) throw notSupported('--source-image-opts');
+  if (given.has('target-image-opts')) throw notSupported('--target-image-opts');
+  if (given.has('salvage')) throw notSupported('--salvage');
+  if (given.has('rate-limit')) throw notSupported('A rate limit (-r)');
+}
+
+function requireRaw(given: Arguments<Id>, unknown: string): void {
+  const format = given.value('output-format') ?? 'raw';
+  if (format === 'raw') return;
+  if (isForeignFormat(format) || FORMAT_NAMES.some((known) => known === format)) {
+    throw notSupported(`Converting to '${format}'`);
+  }
+  throw new CommandFailure(`${unknown} '${format}'`);
+}
+
+function sparseOption(context: Context, text: string): number {
+  const what = 'buffer size for sparse output';
+  const size = sizeOption(context, text, what);
+  if (size % 512n !== 0n || size > MAX_SPARSE) {
+    throw new CommandFailure(
+      `Invalid ${what} specified. Valid sizes are multiples of 512 up to ${MAX_SPARSE}. ` +
+        'Select 0 to disable sparse detection (fully allocates output).',
+    );
+  }
+  return Number(size);
+}
+
+/** C's strtol with any base: 010 is eight, 0x10 sixteen. */
+function checkCoroutines(text: string): void {
+  const match = /^\s*([+-]?)(0[xX][0-9a-fA-F]+|\d+)$/.exec(text);
+  const [, sign = '', digits = ''] = match ?? [];
+  const octal = /^0[0-7]+$/.test(digits);
+  const value = octal ? Number.parseInt(digits, 8) : Number(digits === '' ? NaN : digits);
+  if (sign === '-' || !(value >= 1 && value <= MAX_COROUTINES)) {
+    throw new CommandFailure(
+      'Invalid number of coroutines. Allowed number of coroutines is between 1 and ' +
+        String(MAX_COROUTINES),
+    );
+  }
+}

@@ -1,0 +1,124 @@
+/** `qemu-img convert`: one or several images out into a raw file. */
+import { convertToRaw, isImageError, type ImageError } from '../engine/index.ts';
+import type { ErrorDetails } from '../engine/errors.ts';
+import type { Storage } from '../engine/storage/storage.ts';
+import { CommandFailure, isCancelled, notSupported, type Context } from './context.ts';
+import { checkTarget, readRequest, type ConvertTask } from './convert-options.ts';
+import { optionsHelp, rawOptions } from './creation-options.ts';
+import { openByName, type OpenedImage } from './images.ts';
+import { creationText, errorText } from './messages.ts';
+import { fileName, refusedName } from './names.ts';
+import { ProgressLine } from './progress.ts';
+
+export async function convert(context: Context, argv: readonly string[]): Promise<number> {
+  const request = readRequest(context, argv);
+  if (request.kind === 'done') return 0;
+  if (request.kind === 'options-help') {
+    context.host.stdout(optionsHelp(request.target));
+    return 0;
+  }
+  const { task } = request;
+  const shown = task.given.has('progress') && !task.given.has('quiet');
+  const line = new ProgressLine(context.host, shown);
+  line.show(0);
+  const sources: OpenedImage[] = [];
+  try {
+    for (const name of task.sources) {
+      sources.push(await openByName(context, { name, format: task.sourceFormat, mode: 'read' }));
+    }
+    checkTarget(task);
+    await copyAll(context, task, sources, line);
+    line.show(1);
+  } finally {
+    line.end();
+    for (const source of sources) await source.close();
+  }
+  return 0;
+}
+
+/** Writes the sources into the target, one behind the other. */
+async function copyAll(
+  context: Context,
+  task: ConvertTask,
+  sources: readonly OpenedImage[],
+  line: ProgressLine,
+): Promise<void> {
+  const total = sources.reduce((sum, { disk }) => sum + disk.size, 0);
+  const { preallocate } = rawOptions(task.options, task.target);
+  const keep = task.given.has('no-create');
+  const target = await openTarget(context, task, total);
+  let before = 0;
+  try {
+    for (const { disk } of sources) {
+      await convertToRaw(disk, target, {
+        signal: context.signal,
+        sparse: preallocate ? 0 : task.sparse,
+        targetOffset: before,
+        overwrite: keep && !task.given.has('target-is-zero'),
+        progress: ({ done }) => {
+          line.show(total === 0 ? 1 : (before + done) / total);
+        },
+      });
+      before += disk.size;
+    }
+    // A disk of no size at all has nothing to copy, but the file must be there.
+    if (target.size < total) await target.resize(total);
+  } catch (error) {
+    if (!isImageError(error) || isCancelled(error)) throw error;
+    throw new CommandFailure(copyText(error, before), 1, error);
+  } finally {
+    await target.close();
+  }
+}
+
+async function openTarget(
+  { host }: Context,
+  { given, target: name }: ConvertTask,
+  needed: number,
+): Promise<Storage> {
+  const refusal = refusedName(name);
+  if (refusal !== undefined && name !== '') throw new CommandFailure(refusal);
+  const keep = given.has('no-create');
+  const path = fileName(name);
+  let storage: Storage;
+  try {
+    if (!keep) return await host.create(path);
+    if (host.modify === undefined) throw notSupported('Writing into an existing file (-n)');
+    storage = await host.modify(path);
+  } catch (error) {
+    if (!isImageError(error) || isCancelled(error)) throw error;
+    const text = keep
+      ? `Could not open '${name}': ${errorText(error)}`
+      : `${name}: error while converting raw: ${creationText(path, error)}`;
+    throw new CommandFailure(text, 1, error);
+  }
+  if (storage.size >= needed) return storage;
+  await storage.close();
+  throw new CommandFailure('output file is smaller than input file');
+}
+
+/** What went wrong while copying and where, counted over all sources. */
+function copyText(error: ImageError, before: number): string {
+  const text = errorText(error);
+  switch (error.code) {
+    case 'unreadable-cluster': {
+      const { guestOffset, reason } = error.details as ErrorDetails['unreadable-cluster'];
+      const place = before + guestOffset;
+      return reason.startsWith('compressed')
+        ? `error while reading at byte ${place}: ${text}`
+        : `error while reading block status at offset ${place}: ${text}`;
+    }
+    case 'write-failed': {
+      const { offset } = error.details as ErrorDetails['write-failed'];
+      return `error while writing at byte ${offset}: ${text}`;
+    }
+    case 'disk-full':
+      return `error while writing: ${text}`;
+    case 'read-failed': {
+      const { name, offset } = error.details as ErrorDetails['read-failed'];
+      return `error while reading '${name}' at byte ${offset}: ${text}`;
+    }
+    default:
+      return text;
+  }
+}

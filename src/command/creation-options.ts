@@ -1,0 +1,89 @@
+/** The list behind `-o`: name=value, separated by commas; a comma in a value is doubled. */
+import { CommandFailure, notSupported } from './context.ts';
+import { parseSize } from './sizes.ts';
+
+/** What a raw file can be created with. */
+export interface RawOptions {
+  /** Every byte gets its place on the medium at once. */
+  preallocate: boolean;
+}
+
+/** `-o` may be given several times. @throws CommandFailure for a list that cannot be one */
+export function joinOptionLists(before: string | undefined, list: string): string {
+  // A comma at the end would swallow what follows it.
+  if (list === '' || list.startsWith(',') || /(?:^|[^,])(?:,,)*,$/.test(list)) {
+    throw new CommandFailure(`Invalid option list: ${list}`);
+  }
+  return before === undefined ? list : `${before},${list}`;
+}
+
+function split(list: string): string[] {
+  return list.split(/(?<!,)(?:,,)*,(?!,)/).map((item) => item.replaceAll(',,', ','));
+}
+
+/** Whether one of the options asks for the list of options. */
+export function wantsHelp(list: string): boolean {
+  return split(list).some((item) => item === 'help' || item === '?');
+}
+
+/** What `-o help` prints for raw; with a file name also what the file itself takes. */
+export function optionsHelp(target: string | undefined): string {
+  if (target === undefined) {
+    return `Supported raw options:
+  size=<size>            - Taken from the source
+
+With the name of a target, its options are listed too.
+`;
+  }
+  return `Supported options:
+  preallocation=<str>    - off, or full or falloc: no holes in the target
+  size=<size>            - Taken from the source
+`;
+}
+
+/**
+ * Reads the options for a raw target.
+ * @throws CommandFailure for options that do not exist, bad values and what is not supported
+ */
+export function rawOptions(list: string | undefined, target: string): RawOptions {
+  const result: RawOptions = { preallocate: false };
+  if (list === undefined) return result;
+  for (const item of split(list)) {
+    const [name = '', value] = splitOnce(item);
+    if (name === 'preallocation') result.preallocate = preallocation(value ?? 'on', target);
+    else if (name === 'size') checkSize(name, value);
+    else if (name === 'nocow') refuseUnlessOff(name, value);
+    else if (name === 'extent_size_hint') {
+      checkSize(name, value);
+      if (value !== '0') throw notSupported('The option extent_size_hint');
+    } else throw new CommandFailure(`Invalid parameter '${name}'`);
+  }
+  return result;
+}
+
+function splitOnce(item: string): [string, string | undefined] {
+  const equals = item.indexOf('=');
+  return equals < 0 ? [item, undefined] : [item.slice(0, equals), item.slice(equals + 1)];
+}
+
+function preallocation(value: string, target: string): boolean {
+  if (value === 'off') return false;
+  if (value === 'full' || value === 'falloc') return true;
+  const error = `error while converting raw: invalid parameter value: ${value}`;
+  throw new CommandFailure(`${target}: ${error}`);
+}
+
+function checkSize(name: string, value: string | undefined): void {
+  if (parseSize(value ?? '').kind !== 'invalid') return;
+  throw new CommandFailure(
+    `Parameter '${name}' expects a non-negative number below 2^64\n` +
+      'Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\n' +
+      'and exabytes, respectively.',
+  );
+}
+
+function refuseUnlessOff(name: string, value: string | undefined): void {
+  if (value === 'off') return;
+  if (value !== 'on') throw new CommandFailure(`Parameter '${name}' expects 'on' or 'off'`);
+  throw notSupported(`The option ${name}`);
+}

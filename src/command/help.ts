@@ -1,0 +1,59 @@
+/** Who this is and what can be asked of it. */
+import { FORMAT_NAMES } from '../engine/index.ts';
+
+/**
+ * Scripts read the version of qemu-img out of this to know which options there are: it is the one
+ * whose behaviour is reproduced.
+ */
+export const VERSION = `qemu-img version 7.2.22 (qcow2-workbench ${__APP_VERSION__})
+A reimplementation; not made by and not affiliated with the QEMU project
+`;
+
+export const HELP = `${VERSION}usage: qemu-img [standard options] command [command options]
+Looks into disk images, checks them and copies them out.
+
+    '-h', '--help'       print this text
+    '-V', '--version'    print the version
+    '-T', '--trace'      taken, but there are no events to trace
+
+Command syntax:
+  check [-q] [-f fmt] [--output=ofmt] [-T src_cache] [-U] filename
+  compare [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
+  convert [--target-is-zero] [-U] [-C] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
+  info [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
+  map [-f fmt] [--start-offset=offset] [--max-length=len] [--output=ofmt] [-U] filename
+
+Command parameters:
+  'filename' names the image to read; 'file:' before it takes it literally
+  'fmt' is the format to read it as; without it, the content decides
+  'ofmt' is 'human' (the default) or 'json'
+  'offset', 'len' and 'sparse_size' are bytes, or with a suffix k, M, G, T, P or E powers of 1024
+  'cache' and 'src_cache' are 'none', 'writeback', 'writethrough', 'directsync' or 'unsafe';
+    they are checked, and make no difference here
+  'output_fmt' must be 'raw', which is also what is taken without it
+  'options' are name=value, with commas between; '-o help' lists them
+  '-p' shows how far the work is
+  '-q' keeps quiet about everything but errors
+  '-U' is taken: images are never locked here
+
+Parameters to check subcommand:
+  the exit code is 0 (sound), 1 (could not be checked), 2 (damaged), 3 (only space is wasted) or
+  63 (the format has nothing to check)
+
+Parameters to compare subcommand:
+  '-f' and '-F' are the formats of the first and of the second image
+  '-s' demands the same size and the same allocation too
+  the exit code is 0 (equal), 1 (different) or above (could not be compared)
+
+Parameters to convert subcommand:
+  several images are written one behind the other
+  '-S' is how many zero bytes make a hole in the output; 0 writes every byte
+  '-n' writes into an image that is there already
+  '--target-is-zero' says that this image reads as zeros everywhere
+  '-m', '-W' and '-C' are taken: how the work is spread does not change the result
+
+Parameters to map subcommand:
+  '--start-offset' and '--max-length' choose a part of the disk
+
+Supported formats: ${FORMAT_NAMES.join(' ')}
+`;

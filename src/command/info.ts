@@ -1,0 +1,203 @@
+/** `qemu-img info`: what an image is. */
+import type { ImageInfo, SnapshotInfo } from '../engine/operations/inspect.ts';
+import {
+  COMMON,
+  CommandFailure,
+  outputFormat,
+  readArguments,
+  refuseDescriptions,
+  usageFailure,
+  type Context,
+} from './context.ts';
+import { openByName } from './images.ts';
+import { formatJson, formatText, type Value } from './json.ts';
+import { resolveName } from './names.ts';
+import { formatSize } from './sizes.ts';
+
+const SPECS = [
+  COMMON.help,
+  COMMON.format,
+  COMMON.output,
+  { id: 'backing-chain', long: 'backing-chain' },
+  COMMON.object,
+  COMMON.imageOpts,
+  COMMON.forceShare,
+] as const;
+type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
+
+/** An image of the chain, and the name that it was opened by. */
+interface Described {
+  name: string;
+  info: ImageInfo;
+}
+
+export async function info(context: Context, argv: readonly string[]): Promise<number> {
+  const given = readArguments<Id>(context, argv, SPECS);
+  if (given.help) return 0;
+  const [name] = given.operands;
+  if (name === undefined || given.operands.length > 1) {
+    throw usageFailure('Expecting one image file name');
+  }
+  const output = outputFormat(given.value('output'));
+  refuseDescriptions(given);
+  const wholeChain = given.has('backing-chain');
+  const images = await describe(context, name, given.value('format'), wholeChain);
+  if (output === 'json') {
+    const list = images.map(toJson);
+    context.host.stdout(`${formatJson(wholeChain ? list : (list[0] ?? {}))}\n`);
+  } else {
+    context.host.stdout(images.map(toText).join('\n'));
+  }
+  return 0;
+}
+
+/** The image and, if asked, each image behind it; each is opened alone. */
+async function describe(
+  context: Context,
+  first: string,
+  format: string | undefined,
+  wholeChain: boolean,
+): Promise<Described[]> {
+  const images: Described[] = [];
+  const seen = new Set<string>();
+  let next: { name: string; format: string | undefined } | undefined = { name: first, format };
+  while (next !== undefined) {
+    if (seen.has(next.name)) {
+      throw new CommandFailure(`Backing file '${next.name}' creates an infinite loop.`);
+    }
+    seen.add(next.name);
+    const image = await openByName(context, { ...next, mode: 'info' });
+    await image.close();
+    const { name, info } = image;
+    images.push({ name, info });
+    const { backing } = info;
+    next =
+      wholeChain && backing !== undefined
+        ? { name: resolveName(backing.name, name), format: backing.format }
+        : undefined;
+  }
+  return images;
+}
+
+function toJson({ name, info }: Described): Value {
+  const { backing, snapshots } = info;
+  return {
+    filename: name,
+    format: info.format,
+    'virtual-size': info.virtualSize,
+    'actual-size': info.allocatedSize,
+    'cluster-size': info.clusterSize,
+    encrypted: info.encrypted ? true : undefined,
+    'dirty-flag': info.qcow2?.dirty ?? false,
+    'backing-filename': backing?.name,
+    'full-backing-filename': backing === undefined ? undefined : resolveName(backing.name, name),
+    'backing-filename-format': backing?.format === '' ? undefined : backing?.format,
+    snapshots: snapshots.length === 0 ? undefined : snapshots.map(snapshotToJson),
+    'format-specific': specific(info),
+  };
+}
+
+function snapshotToJson(snapshot: SnapshotInfo): Value {
+  return {
+    id: snapshot.id,
+    name: snapshot.name,
+    'vm-state-size': snapshot.vmStateSize,
+    'date-sec': snapshot.dateSeconds,
+    'date-nsec': snapshot.dateNanoseconds,
+    'vm-clock-sec': Math.floor(snapshot.vmClockNanoseconds / 1e9),
+    'vm-clock-nsec': snapshot.vmClockNanoseconds % 1e9,
+    icount: snapshot.icount === undefined ? undefined : BigInt(snapshot.icount),
+  };
+}
+
+/** What only this format has. Version 2 knows less of itself. */
+function specific({ qcow2 }: ImageInfo): { type: string; data: Value } | undefined {
+  if (qcow2 === undefined) return undefined;
+  const version3 = {
+    'lazy-refcounts': qcow2.lazyRefcounts,
+    corrupt: qcow2.corrupt,
+    'extended-l2': qcow2.extendedL2,
+    bitmaps:
+      qcow2.bitmaps.length === 0 ? undefined : qcow2.bitmaps.map((bitmap) => ({ ...bitmap })),
+    'data-file': qcow2.dataFile === '' ? undefined : qcow2.dataFile,
+    'data-file-raw': qcow2.dataFile === undefined ? undefined : qcow2.dataFileRaw,
+  };
+  const data = {
+    compat: qcow2.compat,
+    'compression-type': qcow2.compressionType,
+    'refcount-bits': qcow2.refcountBits,
+    ...(qcow2.version === 2 ? {} : version3),
+    encrypt: encryption(qcow2.encryption),
+  };
+  return { type: 'qcow2', data };
+}
+
+function encryption(kind: 'none' | 'aes' | 'luks'): Value | undefined {
+  return kind === 'none' ? undefined : { format: kind };
+}
+
+function toText({ name, info }: Described): string {
+  const { backing, allocatedSize } = info;
+  const lines = [
+    `image: ${name}`,
+    `file format: ${info.format}`,
+    `virtual size: ${formatSize(info.virtualSize)} (${info.virtualSize} bytes)`,
+    `disk size: ${allocatedSize === undefined ? 'unavailable' : formatSize(allocatedSize)}`,
+  ];
+  if (info.encrypted) lines.push('encrypted: yes');
+  if (info.clusterSize !== undefined) lines.push(`cluster_size: ${info.clusterSize}`);
+  if (info.qcow2?.dirty === true) lines.push('cleanly shut down: no');
+  if (backing !== undefined) {
+    const path = resolveName(backing.name, name);
+    lines.push(
+      `backing file: ${backing.name}${path === backing.name ? '' : ` (actual path: ${path})`}`,
+    );
+    if (backing.format !== '') lines.push(`backing file format: ${backing.format}`);
+  }
+  if (info.snapshots.length > 0) lines.push(...snapshotLines(info.snapshots));
+  const data = specific(info)?.data;
+  const details =
+    data === undefined ? '' : `Format specific information:\n${formatText(data, '    ')}`;
+  return `${lines.join('\n')}\n${details}`;
+}
+
+function snapshotLines(snapshots: readonly SnapshotInfo[]): string[] {
+  const row = (id: string, tag: string, size: string, date: string, clock: string, count: string) =>
+    [
+      id.padEnd(9),
+      ` ${tag.padEnd(16)}`,
+      ` ${size.padStart(8)}`,
+      ` ${date.padStart(19)}`,
+      ` ${clock.padStart(12)}`,
+      ` ${count.padStart(10)}`,
+    ].join('');
+  const heading = row('ID', 'TAG', 'VM SIZE', 'DATE', 'VM CLOCK', 'ICOUNT');
+  const rows = snapshots.map((snapshot) =>
+    row(
+      snapshot.id,
+      snapshot.name,
+      formatSize(snapshot.vmStateSize),
+      localTime(snapshot.dateSeconds),
+      clockText(snapshot.vmClockNanoseconds),
+      snapshot.icount ?? '',
+    ),
+  );
+  return ['Snapshot list:', heading, ...rows];
+}
+
+/** Local time, as the real program prints it. */
+function localTime(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  const two = (value: number) => String(value).padStart(2, '0');
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
+  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
+}
+
+/** Hours, minutes, seconds and thousandths that the guest's clock had run. */
+function clockText(nanoseconds: number): string {
+  const seconds = Math.floor(nanoseconds / 1e9);
+  const two = (value: number) => String(value).padStart(2, '0');
+  const time = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60].map(two);
+  const thousandths = Math.floor((nanoseconds / 1e6) % 1000);
+  return `${time.join(':')}.${String(thousandths).padStart(3, '0')}`;
+}

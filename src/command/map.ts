@@ -1,0 +1,215 @@
+/** `qemu-img map`: where the bytes of a disk are. */
+import { ImageError, isImageError, mapChain, throwIfCancelled } from '../engine/index.ts';
+import type { Disk } from '../engine/formats/format.ts';
+import type { ChainExtent } from '../engine/operations/chain.ts';
+import {
+  COMMON,
+  CommandFailure,
+  outputFormat,
+  readArguments,
+  refuseDescriptions,
+  sizeOption,
+  usageFailure,
+  type Context,
+} from './context.ts';
+import { openByName } from './images.ts';
+import { errorText } from './messages.ts';
+
+const SPECS = [
+  COMMON.help,
+  COMMON.format,
+  COMMON.output,
+  { id: 'start-offset', short: 's', long: 'start-offset', argument: true },
+  { id: 'max-length', short: 'l', long: 'max-length', argument: true },
+  COMMON.object,
+  COMMON.imageOpts,
+  COMMON.forceShare,
+] as const;
+type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
+
+/** A line of the output: a run as the guest sees it. Bytes. */
+interface Entry {
+  start: number;
+  length: number;
+  depth: number;
+  /** Some image of the chain says something of it. */
+  present: boolean;
+  zero: boolean;
+  data: boolean;
+  /** Offset in the file, or -1 where there is none that leads to the bytes as they are. */
+  offset: number;
+  file: string;
+}
+
+export async function map(context: Context, argv: readonly string[]): Promise<number> {
+  let start = 0n;
+  let most = -1n;
+  const given = readArguments<Id>(context, argv, SPECS, ({ id, value }) => {
+    if (id === 'start-offset') start = sizeOption(context, value, 'start offset');
+    if (id === 'max-length') most = sizeOption(context, value, 'max length');
+  });
+  if (given.help) return 0;
+  const [name] = given.operands;
+  if (name === undefined || given.operands.length > 1) {
+    throw usageFailure('Expecting one image file name');
+  }
+  const output = outputFormat(given.value('output'));
+  refuseDescriptions(given);
+  const image = await openByName(context, { name, format: given.value('format'), mode: 'read' });
+  try {
+    const range = rangeOf(image.disk, start, most);
+    const print = output === 'json' ? printJson : printText;
+    await print(context, image.disk, start, range);
+  } finally {
+    await image.close();
+  }
+  return 0;
+}
+
+interface Range {
+  offset: number;
+  length: number;
+}
+
+/** The part of the disk that was asked for; beyond its end nothing is left. */
+function rangeOf(disk: Disk, start: bigint, most: bigint): Range {
+  const offset = Number(start);
+  const rest = Math.max(0, disk.size - offset);
+  return { offset, length: most < 0n ? rest : Math.min(rest, Number(most)) };
+}
+
+async function printJson(context: Context, disk: Disk, start: bigint, range: Range): Promise<void> {
+  const { host } = context;
+  if (range.length === 0) {
+    host.stdout(
+      `[{ "start": ${String(start)}, "length": 0, "depth": 0, ` +
+        '"present": false, "zero": false, "data": false}]\n',
+    );
+    return;
+  }
+  let before = '[';
+  for await (const lines of inPieces(entries(context, disk, range), jsonLine)) {
+    host.stdout(before + lines.join(',\n'));
+    before = ',\n';
+  }
+  host.stdout(']\n');
+}
+
+function jsonLine(entry: Entry): string {
+  return (
+    `{ "start": ${entry.start}, "length": ${entry.length}, "depth": ${entry.depth}, ` +
+    `"present": ${String(entry.present)}, "zero": ${String(entry.zero)}, ` +
+    `"data": ${String(entry.data)}${entry.offset < 0 ? '' : `, "offset": ${entry.offset}`}}`
+  );
+}
+
+async function printText(
+  context: Context,
+  disk: Disk,
+  _start: bigint,
+  range: Range,
+): Promise<void> {
+  const row = (start: string, length: string, offset: string, file: string) =>
+    [start.padEnd(16), length.padEnd(16), offset.padEnd(16), file].join('');
+  context.host.stdout(`${row('Offset', 'Length', 'Mapped to', 'File')}\n`);
+  const line = (entry: Entry): string => {
+    if (!entry.data || entry.zero) return '';
+    if (entry.offset < 0) {
+      throw new CommandFailure('File contains external, encrypted or compressed clusters.');
+    }
+    return `${row(hex(entry.start), hex(entry.length), hex(entry.offset), entry.file)}\n`;
+  };
+  for await (const lines of inPieces(entries(context, disk, range), line)) {
+    context.host.stdout(lines.join(''));
+  }
+}
+
+function hex(value: number): string {
+  return value === 0 ? '0' : `0x${value.toString(16)}`;
+}
+
+/** The lines in pieces that are worth a call; what was made before a failure is given out. */
+async function* inPieces(
+  source: AsyncIterable<Entry[]>,
+  line: (entry: Entry) => string,
+): AsyncGenerator<string[]> {
+  for await (const batch of source) {
+    const lines: string[] = [];
+    let failure: { error: unknown } | undefined;
+    for (const entry of batch) {
+      try {
+        lines.push(line(entry));
+      } catch (error) {
+        failure = { error };
+        break;
+      }
+    }
+    if (lines.length > 0) yield lines;
+    if (failure !== undefined) throw failure.error;
+  }
+}
+
+/** The runs of a range, neighbours that say the same as one. */
+async function* entries(context: Context, disk: Disk, range: Range): AsyncGenerator<Entry[]> {
+  let last: Entry | undefined;
+  let at = range.offset;
+  try {
+    for await (const batch of mapChain(disk, range.offset, range.length)) {
+      throwIfCancelled(context.signal);
+      const done: Entry[] = [];
+      for (const extent of batch) {
+        at = extent.offset;
+        if (extent.kind === 'invalid') throw unreadable(extent);
+        const entry = toEntry(extent);
+        if (last !== undefined && merge(last, entry)) continue;
+        if (last !== undefined) done.push(last);
+        last = entry;
+      }
+      if (done.length > 0) yield done;
+    }
+  } catch (error) {
+    if (!isImageError(error) || error.code === 'cancelled') throw error;
+    throw new CommandFailure(
+      `Failed to read image metadata at ${at}: ${errorText(error)}`,
+      1,
+      error,
+    );
+  }
+  if (last !== undefined) yield [last];
+}
+
+function unreadable(extent: ChainExtent): ImageError {
+  return new ImageError('unreadable-cluster', {
+    guestOffset: extent.offset,
+    hostOffset: extent.hostOffset,
+    length: extent.length,
+    reason: extent.reason ?? 'data-unaligned',
+  });
+}
+
+function toEntry(extent: ChainExtent): Entry {
+  const data = extent.kind === 'data' || extent.kind === 'compressed';
+  return {
+    start: extent.offset,
+    length: extent.length,
+    depth: extent.depth,
+    present: extent.present,
+    zero: !data,
+    data,
+    offset: extent.kind === 'compressed' ? -1 : extent.hostOffset,
+    file: extent.disk.storage.name,
+  };
+}
+
+function merge(last: Entry, next: Entry): boolean {
+  const same =
+    last.depth === next.depth &&
+    last.present === next.present &&
+    last.zero === next.zero &&
+    last.data === next.data &&
+    (last.offset < 0
+      ? next.offset < 0
+      : next.offset === last.offset + last.length && next.file === last.file);
+  if (same) last.length += next.length;
+  return same;
+}

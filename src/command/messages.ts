@@ -1,0 +1,52 @@
+/** What stops the work, in qemu-img's words. */
+import type { ErrorCode, ErrorDetails } from '../engine/errors.ts';
+import type { ImageError } from '../engine/index.ts';
+import { NOT_REGULAR } from './host.ts';
+
+type Texts = { readonly [Code in ErrorCode]: (details: ErrorDetails[Code]) => string };
+
+const TEXTS: Texts = {
+  cancelled: () => 'Cancelled',
+  'invalid-header': ({ message }) => message,
+  'not-a-disk-image': ({ format }) =>
+    format === '' ? 'Image is not in a known format' : `Image is not in ${format} format`,
+  'unknown-features': ({ features }) => `Unsupported qcow2 feature(s): ${features}`,
+  'unsupported-feature': ({ feature }) => `Not supported by this version: ${feature}`,
+  'unreadable-cluster': () => 'Input/output error',
+  'backing-missing': ({ name }) => `Could not open backing file: '${name}' is not here`,
+  'backing-loop': ({ name }) => `Backing file '${name}' creates an infinite loop.`,
+  'read-failed': ({ reason }) => reason,
+  'file-gone': ({ name }) => `'${name}' is no longer there`,
+  'file-changed': ({ name }) => `'${name}' was changed while it was read`,
+  'permission-lost': () => 'Permission denied',
+  'write-failed': ({ reason }) => reason,
+  'disk-full': () => 'No space left on device',
+  'finish-refused': ({ name }) => `'${name}' could not be finished`,
+  'read-only': ({ name }) => `'${name}' is read only`,
+  'private-window': () => 'A private window has no room for a file of this size',
+  'verify-failed': ({ name, offset }) => `'${name}' differs from the source at byte ${offset}`,
+  'too-large': ({ what, value, limit }) => `${what} is too large: ${value}, limit ${limit}`,
+  'check-unsupported': () => 'This image format does not support checks',
+  'open-failed': ({ name, reason }) =>
+    reason === NOT_REGULAR
+      ? `'file' driver requires '${name}' to be a regular file`
+      : `Could not open '${name}': ${reason}`,
+  'same-file': ({ name }) =>
+    `Failed to get "write" lock\nIs another process using the image [${name}]?`,
+  'worker-died': ({ reason }) => `The worker ended unexpectedly: ${reason}`,
+  internal: ({ reason }) => `Internal error: ${reason}`,
+};
+
+/** The words for an error, without the program's name before them. */
+export function errorText(error: ImageError): string {
+  // The compiler cannot see that code and details belong together; ImageError's constructor does.
+  const text = TEXTS[error.code] as (details: ErrorDetails[ErrorCode]) => string;
+  return text(error.details);
+}
+
+/** The words for a file that cannot be made. */
+export function creationText(name: string, error: ImageError): string {
+  if (error.code !== 'open-failed') return errorText(error);
+  const { reason } = error.details as ErrorDetails['open-failed'];
+  return `Could not create '${name}': ${reason}`;
+}

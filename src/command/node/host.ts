@@ -1,0 +1,39 @@
+/** The command line's world under Node: the file system and the two streams of the process. */
+import { ImageError, type Storage } from '../../engine/index.ts';
+import type { CommandHost } from '../host.ts';
+import { FileStorage } from './file-storage.ts';
+
+export class NodeHost implements CommandHost {
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+  /** Files that were opened for reading: none of them may become a target. */
+  readonly #sources = new Set<string>();
+
+  constructor(stdout: (text: string) => void, stderr: (text: string) => void) {
+    this.stdout = stdout;
+    this.stderr = stderr;
+  }
+
+  async open(name: string): Promise<Storage> {
+    const storage = await FileStorage.open(name, 'read');
+    this.#sources.add(storage.identity);
+    return storage;
+  }
+
+  async create(name: string): Promise<Storage> {
+    const storage = await this.#openTarget(name, 'create');
+    await storage.resize(0);
+    return storage;
+  }
+
+  modify(name: string): Promise<Storage> {
+    return this.#openTarget(name, 'modify');
+  }
+
+  async #openTarget(name: string, mode: 'create' | 'modify'): Promise<FileStorage> {
+    const storage = await FileStorage.open(name, mode);
+    if (!this.#sources.has(storage.identity)) return storage;
+    await storage.close();
+    throw new ImageError('same-file', { name });
+  }
+}

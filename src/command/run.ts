@@ -1,0 +1,100 @@
+/** The command line as a whole: which command, and how it ends. */
+import { isImageError } from '../engine/index.ts';
+import { parseArguments, type OptionSpec } from './arguments.ts';
+import { check } from './check.ts';
+import { compare } from './compare.ts';
+import { CommandFailure, isCancelled, report, usageFailure } from './context.ts';
+import type { Command, Context } from './context.ts';
+import { convert } from './convert.ts';
+import { HELP, VERSION } from './help.ts';
+import type { CommandHost } from './host.ts';
+import { info } from './info.ts';
+import { map } from './map.ts';
+import { errorText } from './messages.ts';
+
+const COMMANDS = new Map<string, Command>(Object.entries({ check, compare, convert, info, map }));
+
+/** Commands of the real program that are not here. */
+const MISSING = [
+  ...['amend', 'bench', 'bitmap', 'commit', 'create', 'dd', 'measure', 'rebase', 'resize'],
+  'snapshot',
+];
+
+const SPECS: readonly OptionSpec<'help' | 'version' | 'trace'>[] = [
+  { id: 'help', short: 'h', long: 'help' },
+  { id: 'version', short: 'V', long: 'version' },
+  { id: 'trace', short: 'T', long: 'trace', argument: true },
+];
+
+/** The exit code of a command that was stopped: what a shell says of SIGINT. */
+export const EXIT_CANCELLED = 130;
+
+/**
+ * Runs one command line.
+ * @param args without the program's name
+ * @returns the exit code; nothing is thrown
+ */
+export async function runCommand(
+  args: string[],
+  host: CommandHost,
+  signal?: AbortSignal,
+): Promise<number> {
+  const context: Context = { host, signal };
+  try {
+    return await dispatch(context, args);
+  } catch (error) {
+    return explain(context, error);
+  }
+}
+
+async function dispatch(context: Context, args: readonly string[]): Promise<number> {
+  const { host } = context;
+  if (args.length === 0) throw usageFailure('Not enough arguments');
+  const { options, operands, problem } = parseArguments(['qemu-img', ...args], SPECS, false);
+  for (const { id, value } of options) {
+    if (id === 'help') return print(host, HELP);
+    if (id === 'version') return print(host, VERSION);
+    warnOfTrace(context, value);
+  }
+  if (problem !== undefined) throw usageFailure(problem);
+  const [name] = operands;
+  if (name === undefined) throw usageFailure('Not enough arguments');
+  const command = COMMANDS.get(name);
+  if (command !== undefined) return command(context, operands);
+  if (!MISSING.includes(name)) throw usageFailure(`Command not found: ${name}`);
+  throw usageFailure(`The command '${name}' is not supported by this version`);
+}
+
+function print(host: CommandHost, text: string): number {
+  host.stdout(text);
+  return 0;
+}
+
+/** There are no events here: true of every name. */
+function warnOfTrace(context: Context, option: string): void {
+  const [pattern = ''] = option.split(',');
+  const name = pattern.replace(/^enable=/, '');
+  if (name !== '' && !name.includes('=')) {
+    report(context, `warning: trace event '${name}' does not exist`);
+  }
+}
+
+function explain(context: Context, error: unknown): number {
+  if (isCancelled(error)) {
+    report(context, 'Cancelled');
+    return EXIT_CANCELLED;
+  }
+  if (error instanceof CommandFailure) {
+    report(context, error.message);
+    return error.exitCode;
+  }
+  if (isImageError(error)) {
+    report(context, errorText(error));
+    return 1;
+  }
+  report(
+    context,
+    `Internal error: ${error instanceof Error ? (error.stack ?? '') : String(error)}`,
+  );
+  return 1;
+}
