@@ -6,8 +6,8 @@ import type { Images } from './images.ts';
 export interface JobContext {
   readonly images: Images;
   readonly signal: AbortSignal;
-  progress(progress: Progress): void;
-  output(stream: 'out' | 'err', text: string): void;
+  readonly progress: (progress: Progress) => void;
+  readonly output: (stream: 'out' | 'err', text: string) => void;
   /** Notes what becomes of the result when the job does not end well. */
-  leave(left: LeftBehind): void;
+  readonly leave: (left: LeftBehind) => void;
 }

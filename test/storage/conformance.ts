@@ -37,7 +37,7 @@ async function bytesOf(storage: Storage, offset = 0, length = storage.size): Pro
 }
 
 /** Faster and with a clearer failure than comparing megabytes by `toEqual`. */
-function expectBytes(actual: Uint8Array, expected: Uint8Array): void {
+export function expectBytes(actual: Uint8Array, expected: Uint8Array): void {
   expect(actual.length).toBe(expected.length);
   expect(actual.findIndex((byte, index) => byte !== expected[index])).toBe(-1);
 }

@@ -4,10 +4,12 @@ import type { Storage } from './storage.ts';
 import { WriteBatch } from './write-batch.ts';
 
 /** What is used of FileSystemWritableFileStream: so that tests can break it in every way. */
-export type WritableTarget = Pick<
-  FileSystemWritableFileStream,
-  'write' | 'truncate' | 'close' | 'abort'
->;
+export interface WritableTarget {
+  write(chunk: { type: 'write'; position: number; data: Uint8Array<ArrayBuffer> }): Promise<void>;
+  truncate(size: number): Promise<void>;
+  close(): Promise<void>;
+  abort(): Promise<void>;
+}
 
 /**
  * A new content for a file that the person chose, for writing only. Nothing changes in the file
