@@ -1,6 +1,7 @@
 /** A raw disk: the file is the disk. */
 import { alignUp, SECTOR } from '../binary/units.ts';
 import type { Storage } from '../storage/storage.ts';
+import { ExtentList } from './extents.ts';
 import type { Disk, Extent } from './format.ts';
 
 export class RawDisk implements Disk {
@@ -20,17 +21,14 @@ export class RawDisk implements Disk {
     return alignUp(this.storage.size, SECTOR);
   }
 
+  /** The file as one run, and the zeros that fill its last sector. */
   map(offset: number, length: number): Promise<Extent[]> {
-    const run = Math.min(length, this.size - offset);
-    const extent: Extent = {
-      kind: 'data',
-      offset,
-      length: run,
-      hostOffset: offset,
-      hostLength: 0,
-      clusterOffset: offset,
-    };
-    return Promise.resolve(run > 0 ? [extent] : []);
+    const end = Math.min(offset + length, this.size);
+    const dataEnd = Math.min(end, Math.max(offset, this.storage.size));
+    const list = new ExtentList();
+    if (dataEnd > offset) list.add('data', offset, dataEnd - offset, offset);
+    if (end > dataEnd) list.add('zero', dataEnd, end - dataEnd, dataEnd);
+    return Promise.resolve(list.extents);
   }
 
   close(): Promise<void> {
