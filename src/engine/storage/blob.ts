@@ -1,6 +1,6 @@
 import { ImageError } from '../errors.ts';
 import { available, readFailure, refuseWrite } from './failures.ts';
-import type { Storage } from './storage.ts';
+import type { ReadRequest, Storage } from './storage.ts';
 
 /** Bytes of one request. Fewer cost speed (64 KiB: a tenth), more only memory. */
 const PIECE = 4 << 20;
@@ -39,6 +39,29 @@ export class BlobStorage implements Storage {
     return length;
   }
 
+  /**
+   * One Blob made of all the slices: the browser then works through them by itself, in about two
+   * thirds of the time that a request for each takes.
+   */
+  async readMany(requests: readonly ReadRequest[]): Promise<void> {
+    const parts = requests.map(({ offset, target }) => {
+      const length = available(this.size, offset, target.length);
+      return { offset, length, target };
+    });
+    const total = parts.reduce((sum, part) => sum + part.length, 0);
+    if (total === 0) return;
+    const whole = new Blob(
+      parts.map(({ offset, length }) => this.#blob.slice(offset, offset + length)),
+    );
+    const first = parts[0]?.offset ?? 0;
+    const bytes = await this.#insist(whole, first, total);
+    let at = 0;
+    for (const { length, target } of parts) {
+      target.set(new Uint8Array(bytes, at, length));
+      at += length;
+    }
+  }
+
   write(): Promise<void> {
     return refuseWrite(this.name);
   }
@@ -75,37 +98,36 @@ export class BlobStorage implements Storage {
   }
 
   async #piece(offset: number, target: Uint8Array): Promise<void> {
-    const bytes = (await this.#request(offset, target)) ?? (await this.#request(offset, target));
-    if (bytes === undefined) throw this.#failed(offset, target, 'no answer from the browser');
-    if (bytes.byteLength !== target.length) {
-      // The promise of the size at opening is broken: the file was cut meanwhile.
-      throw new ImageError('file-changed', { name: this.name });
-    }
+    const { length } = target;
+    const bytes = await this.#insist(this.#blob.slice(offset, offset + length), offset, length);
     target.set(new Uint8Array(bytes));
   }
 
+  /** The whole content of `part`, asked for once more when no answer comes. */
+  async #insist(part: Blob, offset: number, length: number): Promise<ArrayBuffer> {
+    const bytes =
+      (await this.#request(part, offset, length)) ?? (await this.#request(part, offset, length));
+    if (bytes === undefined) {
+      const reason = 'no answer from the browser';
+      throw new ImageError('read-failed', { name: this.name, offset, length, reason });
+    }
+    // The promise of the size at opening is broken: the file was cut meanwhile.
+    if (bytes.byteLength !== length) throw new ImageError('file-changed', { name: this.name });
+    return bytes;
+  }
+
   /** One request; undefined when nothing came in time (requests have been seen to hang). */
-  async #request(offset: number, target: Uint8Array): Promise<ArrayBuffer | undefined> {
+  async #request(part: Blob, offset: number, length: number): Promise<ArrayBuffer | undefined> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const watchdog = new Promise<undefined>((resolve) => {
       timer = setTimeout(resolve, this.#patience, undefined);
     });
     try {
-      const answer = this.#blob.slice(offset, offset + target.length).arrayBuffer();
-      return await Promise.race([answer, watchdog]);
+      return await Promise.race([part.arrayBuffer(), watchdog]);
     } catch (error) {
-      throw readFailure(this.name, offset, target.length, error);
+      throw readFailure(this.name, offset, length, error);
     } finally {
       clearTimeout(timer);
     }
-  }
-
-  #failed(offset: number, target: Uint8Array, reason: string): ImageError {
-    return new ImageError('read-failed', {
-      name: this.name,
-      offset,
-      length: target.length,
-      reason,
-    });
   }
 }

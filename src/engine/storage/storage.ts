@@ -34,8 +34,20 @@ export interface Storage {
   /** Releases what is held. Safe to call twice. */
   close(): Promise<void>;
 
+  /**
+   * Does many reads as one request, where the medium gains by it: each as {@link read} would, but
+   * what lies behind the end is left as it is. Not for more than some MiB at a time.
+   */
+  readMany?(requests: readonly ReadRequest[]): Promise<void>;
+
   /** Bytes really taken on the medium, where the platform tells; else undefined. */
   allocated?(): Promise<number | undefined>;
+}
+
+/** One of many reads: fills `target` from `offset` (bytes). */
+export interface ReadRequest {
+  readonly offset: number;
+  readonly target: Uint8Array;
 }
 
 /** Reads exactly `length` bytes; bytes behind the end of the storage are zeros, as QEMU has it. */

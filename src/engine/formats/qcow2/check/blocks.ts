@@ -18,11 +18,13 @@ export class RefcountBlocks {
   readonly #context: CheckContext;
   readonly #blocks: (RefcountBlock | undefined)[];
   readonly #blockEntries: number;
+  readonly #shift: number;
 
   private constructor(context: CheckContext, table: RefcountTable) {
     this.#context = context;
     this.table = table;
     this.#blockEntries = table.blockEntries;
+    this.#shift = Math.log2(table.blockEntries);
     this.#blocks = new Array<RefcountBlock | undefined>(table.entries);
   }
 
@@ -68,12 +70,10 @@ export class RefcountBlocks {
     return index < this.table.entries && !this.table.isAligned(index) ? undefined : 0;
   }
 
-  /** Whether the refcount is exactly one. */
-  isOne(cluster: number): boolean {
-    const { length } = this.#blocks;
-    const index = Math.floor(cluster / this.#blockEntries);
-    if (index >= length) return false;
-    return this.#blocks[index]?.[cluster % this.#blockEntries] === 1;
+  /** Whether the refcount is exactly one, for cluster indexes below 2^31, in 32-bit arithmetic. */
+  isOneInside(cluster: number): boolean {
+    const block = this.#blocks[cluster >>> this.#shift];
+    return block !== undefined && block[cluster & (this.#blockEntries - 1)] === 1;
   }
 
   /** Counts the references to the table and the blocks, and judges them. */

@@ -15,6 +15,7 @@ export class ReferenceCounts {
   clusters: number;
   readonly #pages: (CountPage | undefined)[] = [];
   readonly #max: number;
+  readonly #inside: number;
   readonly #bits: number;
   #bytes = 0;
 
@@ -22,6 +23,7 @@ export class ReferenceCounts {
   constructor(clusters: number, max: number) {
     this.clusters = clusters;
     this.#max = max;
+    this.#inside = Math.min(clusters, 0x7fffffff);
     this.#bits = max <= 0xff ? 8 : max <= 0xffff ? 16 : 32;
   }
 
@@ -34,6 +36,20 @@ export class ReferenceCounts {
     if (count >= this.#max) return false;
     page[index] = count + 1;
     if (cluster >= this.clusters) this.clusters = cluster + 1;
+    return true;
+  }
+
+  /**
+   * As {@link add} for clusters that lie in the file as it is, in 32-bit arithmetic: this is the
+   * innermost step of a check. False also for any other cluster.
+   */
+  addInside(cluster: number): boolean {
+    if (cluster >= this.#inside) return false;
+    const page = this.#pages[cluster >>> PAGE_BITS] ?? this.#make(cluster);
+    const index = cluster & (PAGE - 1);
+    const count = page[index] as number;
+    if (count >= this.#max) return false;
+    page[index] = count + 1;
     return true;
   }
 

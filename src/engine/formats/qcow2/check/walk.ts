@@ -27,32 +27,51 @@ export interface L1Tree {
 const BATCH_BYTES = 4 * 1024 * 1024;
 
 /**
- * Hands over the L2 tables of an L1 table in its order, in batches. Tables behind the end of the
- * file are not read: they would be zeros.
+ * Hands over the L2 tables of an L1 table in its order, in batches; while one is worked on, the
+ * next is read. Tables behind the end of the file are not read: they would be zeros.
  * @param wanted which entries (all that are not zero by default)
  */
 export async function* walkL2(
   image: Qcow2Image,
   l1: Table,
   wanted?: ReadonlySet<number>,
-): AsyncGenerator<L2Visit[]> {
-  const { clusterSize, storage } = image;
+): AsyncGenerator<L2Visit[], undefined> {
+  let ahead: Promise<L2Visit[]> | undefined;
+  for (const batch of batches(image.clusterSize, l1, wanted)) {
+    const current = ahead;
+    ahead = load(batch, image.clusterSize, image.storage);
+    // Should the walk end before it is asked for, its failure is nobody's business.
+    ahead.catch(() => undefined);
+    if (current !== undefined) yield await current;
+  }
+  if (ahead !== undefined) yield await ahead;
+  return undefined;
+}
+
+type Entry = Omit<L2Visit, 'bytes'>;
+
+function* batches(
+  clusterSize: number,
+  l1: Table,
+  wanted: ReadonlySet<number> | undefined,
+): Generator<Entry[], undefined> {
   const most = Math.max(1, Math.floor(BATCH_BYTES / clusterSize));
-  let batch: Omit<L2Visit, 'bytes'>[] = [];
+  let batch: Entry[] = [];
   for (let index = 0; index < l1.length / 2; index++) {
     const high = l1[index * 2] as number;
     const low = l1[index * 2 + 1] as number;
     if ((high | low) === 0 || wanted?.has(index) === false) continue;
     batch.push({ index, high, low, offset: entryOffset(high, low) });
     if (batch.length < most) continue;
-    yield await load(batch, clusterSize, storage);
+    yield batch;
     batch = [];
   }
-  if (batch.length > 0) yield await load(batch, clusterSize, storage);
+  if (batch.length > 0) yield batch;
+  return undefined;
 }
 
 async function load(
-  batch: readonly Omit<L2Visit, 'bytes'>[],
+  batch: readonly Entry[],
   clusterSize: number,
   storage: Qcow2Image['storage'],
 ): Promise<L2Visit[]> {
@@ -68,13 +87,14 @@ async function load(
 }
 
 /** The active tree and those of the snapshots whose L1 table can be had, one after the other. */
-export async function* allTrees(image: Qcow2Image): AsyncGenerator<L1Tree> {
+export async function* allTrees(image: Qcow2Image): AsyncGenerator<L1Tree, undefined> {
   yield { l1: image.l1, snapshot: '', active: true };
   for (const snapshot of image.snapshots) {
     if (snapshotFault(image, snapshot) !== undefined) continue;
     const l1 = await readTable(image.storage, snapshot.l1TableOffset, snapshot.l1Size);
     yield { l1, snapshot: snapshot.name || snapshot.id, active: false };
   }
+  return undefined;
 }
 
 /** Why the tree of a snapshot cannot be walked. */
