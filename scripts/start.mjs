@@ -24,7 +24,7 @@ try {
     await buildIfNeeded();
   }
   const handler = staticFiles(join(ROOT, 'dist/app'), values.base);
-  const port = await listenLocally(handler, Number(values.port));
+  const { port } = await listenLocally(handler, Number(values.port));
   console.log(`\n  qcow2 workbench: http://localhost:${port}${values.base}\n`);
   console.log('  Nothing that you open there leaves this computer. Ctrl+C ends the server.');
 } catch (error) {

@@ -111,11 +111,19 @@ async function policy(folder) {
  * Listens on this computer only, on `port` or the next free one.
  * @param {import('node:http').RequestListener} handler
  * @param {number} port
- * @returns {Promise<number>} the port
+ * @returns {Promise<{ port: number, close: () => void }>}
  */
 export async function listenLocally(handler, port) {
   for (let candidate = port; candidate < port + 100; candidate++) {
-    if (await listenOnBoth(handler, candidate)) return candidate;
+    const servers = await listenOnBoth(handler, candidate);
+    if (servers === undefined) continue;
+    const close = () => {
+      for (const server of servers) {
+        server.close();
+        server.closeAllConnections();
+      }
+    };
+    return { port: candidate, close };
   }
   throw new Error(`All ports from ${port} to ${port + 99} are taken.`);
 }
@@ -124,19 +132,20 @@ export async function listenLocally(handler, port) {
  * `localhost` may mean either address; a stranger's server on one of them would be found instead.
  * @param {import('node:http').RequestListener} handler
  * @param {number} port
+ * @returns {Promise<import('node:http').Server[] | undefined>} undefined when the port is taken
  */
 async function listenOnBoth(handler, port) {
   const four = await listen(handler, port, '127.0.0.1');
   if (typeof four === 'string') {
-    if (four === 'EADDRINUSE' || four === 'EACCES') return false;
+    if (four === 'EADDRINUSE' || four === 'EACCES') return undefined;
     throw new Error(`Cannot listen on 127.0.0.1:${port}: ${four}`);
   }
   const six = await listen(handler, port, '::1');
-  if (six === 'EADDRINUSE') {
-    four.close();
-    return false;
-  }
-  return true;
+  // Other errors: this computer has no such address.
+  if (typeof six === 'string' && six !== 'EADDRINUSE') return [four];
+  if (typeof six !== 'string') return [four, six];
+  four.close();
+  return undefined;
 }
 
 /**
