@@ -20,8 +20,14 @@ const TIME = 1767603600;
 
 const target = path.resolve(import.meta.dirname, '../src/app/sample');
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'sample-'));
+/** A file that is only needed while this runs.
+ * @param {string} name */
 const file = (name) => path.join(work, name);
 
+/**
+ * @param {string} command
+ * @param {string[]} args
+ */
 function run(command, ...args) {
   const env = { ...process.env, E2FSPROGS_FAKE_TIME: String(TIME), TZ: 'UTC', LC_ALL: 'C' };
   return execFileSync(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }).toString();
@@ -58,17 +64,25 @@ function makeDisk() {
   assemble('after.raw');
 }
 
+/** @param {string} request */
 function debugfs(request) {
   run('debugfs', '-w', '-R', request, file('partition'));
 }
 
-/** A file in the guest: through debugfs, which takes all its times from the pretended clock. */
+/**
+ * A file in the guest: through debugfs, which takes all its times from the pretended clock.
+ * @param {string} name
+ * @param {string} text
+ */
 function write(name, text) {
   fs.writeFileSync(file('content'), text, { mode: 0o644 });
   debugfs(`write ${file('content')} ${name}`);
 }
 
-/** Text that packs well, but not to nothing. */
+/**
+ * Text that packs well, but not to nothing.
+ * @param {number} lines
+ */
 function numbers(lines) {
   let seed = 42;
   const rows = Array.from({ length: lines }, (_, index) => {
@@ -78,6 +92,7 @@ function numbers(lines) {
   return `id,a,b\n${rows.join('\n')}\n`;
 }
 
+/** @param {number} lines */
 function log(lines) {
   const rows = Array.from({ length: lines }, (_, index) => {
     return `[${(index / 7).toFixed(6)}] service ${index % 37} started, ${index * 13} units done`;
@@ -85,7 +100,10 @@ function log(lines) {
   return `${rows.join('\n')}\n`;
 }
 
-/** A partition table with one Linux partition, and the partition behind it. */
+/**
+ * A partition table with one Linux partition, and the partition behind it.
+ * @param {string} name
+ */
 function assemble(name) {
   const disk = Buffer.alloc(PARTITION);
   disk.writeUInt32LE(0x5a3e1f60, 440);
@@ -139,6 +157,7 @@ function publish() {
   const raw = fs.readFileSync(file('check.raw'));
   if (!raw.equals(fs.readFileSync(file('after.raw')))) throw new Error('the image is not the disk');
   const image = fs.readFileSync(file('image'));
+  /** @param {Buffer} content */
   const sha256 = (content) => createHash('sha256').update(content).digest('hex');
   const facts = {
     size: image.length,

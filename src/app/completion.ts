@@ -18,6 +18,11 @@ const COMMANDS: Record<string, readonly string[]> = {
 const GLOBAL = [...Object.keys(COMMANDS), '--help', '--version'];
 const FORMATS = ['qcow2', 'raw'];
 
+/** Whether a line may begin with this word: the program, or what follows it. */
+export function isCommand(word: string): boolean {
+  return word === 'qemu-img' || word in COMMANDS || word.startsWith('-');
+}
+
 /** Completes the word before the cursor: the command, its options, formats and file names. */
 export function complete(line: string, cursor: number, names: readonly string[]): Completion {
   const before = line.slice(0, cursor);

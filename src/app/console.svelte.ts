@@ -1,4 +1,4 @@
-import { complete, type Completion } from './completion.ts';
+import { complete, isCommand, type Completion } from './completion.ts';
 import { images } from './images.svelte.ts';
 import { jobs, type RunningJob } from './jobs.svelte.ts';
 import { explain, toProblem } from './problem.ts';
@@ -58,7 +58,7 @@ class ConsoleSession {
     this.#print('command', line);
     const first = line.split(/\s+/, 1)[0] ?? '';
     if (first === 'clear') return this.clear();
-    if (first !== 'qemu-img') return this.#print('err', words.image.console.onlyQemuImg(first));
+    if (!isCommand(first)) return this.#print('err', words.image.console.onlyQemuImg(first));
     await this.#runCommand(line);
   }
 

@@ -60,7 +60,9 @@ export async function fromDrop(data: DataTransfer): Promise<Chosen[]> {
   const asked = [...data.items]
     .filter((item) => item.kind === 'file')
     .map((item) => ({ file: item.getAsFile(), handle: item.getAsFileSystemHandle?.() }));
-  const found = await Promise.all(asked.map(async (one) => fromDropped(one.file, await one.handle)));
+  const found = await Promise.all(
+    asked.map(async (one) => fromDropped(one.file, await one.handle)),
+  );
   return found.flat();
 }
 

@@ -39,14 +39,17 @@ class Recent {
   }
 
   /**
-   * Opens a file again; the browser may ask for permission, so this needs a click.
-   * Undefined when it is not allowed. @throws DOMException NotFoundError when the file is gone
+   * Opens a file again through its handle; the browser may ask for permission, so this needs a
+   * click. `gone` when there is no such file any more, `refused` when reading is not allowed.
    */
-  async reopen(entry: RecentFile): Promise<Chosen | undefined> {
-    const { handle } = entry;
-    if (handle === undefined) return undefined;
-    const state = await handle.requestPermission({ mode: 'read' });
-    return state === 'granted' ? { file: await handle.getFile(), handle } : undefined;
+  async reopen(handle: FileSystemFileHandle): Promise<Chosen | 'gone' | 'refused'> {
+    try {
+      const state = await handle.requestPermission({ mode: 'read' });
+      return state === 'granted' ? { file: await handle.getFile(), handle } : 'refused';
+    } catch (error) {
+      const missing = error instanceof DOMException && error.name === 'NotFoundError';
+      return missing ? 'gone' : 'refused';
+    }
   }
 
   async #keep(files: RecentFile[]): Promise<void> {

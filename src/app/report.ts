@@ -39,7 +39,9 @@ export function groupFindings(report: CheckReport): FindingGroup[] {
 export function hostPlace(finding: Finding): string {
   const { host } = finding;
   if (host === undefined) return '–';
-  return host.length > 0 ? `${hex(host.offset)} + ${bytes(host.length, words.tag)}` : hex(host.offset);
+  return host.length > 0
+    ? `${hex(host.offset)} + ${bytes(host.length, words.tag)}`
+    : hex(host.offset);
 }
 
 /** Which part of the disk: `0x10000 – 0x1ffff`. */

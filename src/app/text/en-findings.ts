@@ -149,6 +149,48 @@ export const enFindings: Record<FindingKind, FindingSentence> = {
     consequence: 'The size of the disk at the time of the snapshot is not recorded.',
     advice: REPAIR_ALL,
   },
+  'snapshot-table-invalid': {
+    title: 'Snapshot table that cannot be read',
+    meaning: 'The list of snapshots is damaged, or claims more than any program writes.',
+    consequence: 'The snapshots cannot be found, and the check ends here.',
+    advice: `${COPY_FIRST} The current state of the disk can often still be converted.`,
+  },
+  'snapshots-with-data-file': {
+    title: 'Snapshots in an image that cannot have any',
+    meaning: 'The data of this image is in another file, which has no room for snapshots.',
+    consequence: 'The snapshots do not hold what they promise.',
+    advice: 'Do not rely on them. Find out which program made them.',
+  },
+  'bitmap-invalid': {
+    title: 'Dirty bitmap that cannot be read',
+    meaning: 'A list of changed blocks, kept for incremental backups, is damaged.',
+    consequence: 'The check ends here. The guest data is not concerned by this itself.',
+    advice: `${COPY_FIRST} Then remove the bitmap with “qemu-img bitmap --remove” and make the next backup a full one.`,
+  },
+  'compressed-data-file': {
+    title: 'Compressed cluster where none may be',
+    meaning: 'The data of this image is in another file, which cannot hold compressed clusters.',
+    consequence: 'The guest data at this place cannot be relied on.',
+    advice: NO_REPAIR,
+  },
+  'compressed-subclusters': {
+    title: 'Compressed cluster with marks that it must not have',
+    meaning: 'A compressed cluster is a whole, but this entry also describes parts of it.',
+    consequence: 'The guest data at this place cannot be relied on.',
+    advice: NO_REPAIR,
+  },
+  'subclusters-contradict': {
+    title: 'Subcluster that is both data and zeros',
+    meaning: 'The entry says of one part that it holds data and that it reads as zeros.',
+    consequence: 'Reading this piece of the disk fails.',
+    advice: NO_REPAIR,
+  },
+  'subclusters-unallocated': {
+    title: 'Subclusters without a cluster',
+    meaning: 'The entry says that parts hold data, but names no place for them.',
+    consequence: 'Reading this piece of the disk fails.',
+    advice: NO_REPAIR,
+  },
   'zero-in-v2': {
     title: 'Mark that version 2 does not have',
     meaning:

@@ -29,6 +29,10 @@ export const en = {
     recentNote: 'The browser asks before it lets a file be read again.',
     reopen: (name: string) => `Open ${name} again`,
     chooseAgain: (name: string) => `Choose ${name} again`,
+    gone: (name: string) =>
+      `“${name}” is no longer there: it was moved, renamed or deleted. Open it from its new place.`,
+    refused: (name: string) =>
+      `The browser was not allowed to read “${name}”. Click it to be asked again.`,
     remove: (name: string) => `Remove ${name} from the list`,
     stored: 'Stored in this browser',
     storedNote:

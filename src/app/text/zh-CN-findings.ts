@@ -133,6 +133,48 @@ export const zhFindings: Record<FindingKind, FindingSentence> = {
     consequence: '没有记录创建快照时的磁盘大小。',
     advice: REPAIR_ALL,
   },
+  'snapshot-table-invalid': {
+    title: '无法读取快照表',
+    meaning: '快照列表已损坏，或其声称的内容超过任何程序会写入的范围。',
+    consequence: '无法找到快照，检查在此处结束。',
+    advice: `${COPY_FIRST}磁盘的当前状态通常仍可转换。`,
+  },
+  'snapshots-with-data-file': {
+    title: '不可能有快照的镜像中存在快照',
+    meaning: '此镜像的数据在另一个文件中，而那里无法容纳快照。',
+    consequence: '这些快照中并没有它们应有的内容。',
+    advice: '请勿依赖这些快照，并查明是哪个程序创建的。',
+  },
+  'bitmap-invalid': {
+    title: '无法读取脏位图',
+    meaning: '用于增量备份的变更记录已损坏。',
+    consequence: '检查在此处结束。客户机数据本身不受影响。',
+    advice: `${COPY_FIRST}然后用“qemu-img bitmap --remove”删除该位图，并做一次完整备份。`,
+  },
+  'compressed-data-file': {
+    title: '不应存在的压缩簇',
+    meaning: '此镜像的数据在另一个文件中，而那里不能存放压缩簇。',
+    consequence: '此处的客户机数据不可靠。',
+    advice: NO_REPAIR,
+  },
+  'compressed-subclusters': {
+    title: '压缩簇带有不应有的标记',
+    meaning: '压缩簇是一个整体，而该条目还描述了它的组成部分。',
+    consequence: '此处的客户机数据不可靠。',
+    advice: NO_REPAIR,
+  },
+  'subclusters-contradict': {
+    title: '子簇既是数据又是零',
+    meaning: '该条目称某一部分既含有数据，又读出为零。',
+    consequence: '读取磁盘的这一部分会失败。',
+    advice: NO_REPAIR,
+  },
+  'subclusters-unallocated': {
+    title: '子簇没有对应的簇',
+    meaning: '该条目称某些部分含有数据，却没有给出位置。',
+    consequence: '读取磁盘的这一部分会失败。',
+    advice: NO_REPAIR,
+  },
   'zero-in-v2': {
     title: '使用了版本 2 中不存在的标记',
     meaning: '某个条目标为“读出为零”，而该标记从版本 3 才有。qemu-img check 不会报告它。',

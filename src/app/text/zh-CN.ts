@@ -20,6 +20,8 @@ export const zhCN: Text = {
     recentNote: '再次读取文件前，浏览器会征求您的同意。',
     reopen: (name) => `重新打开 ${name}`,
     chooseAgain: (name) => `重新选择 ${name}`,
+    gone: (name) => `“${name}”已不存在：它被移动、重命名或删除。请从新的位置打开。`,
+    refused: (name) => `浏览器未获准读取“${name}”。点击它可再次询问。`,
     remove: (name) => `从列表中移除 ${name}`,
     stored: '保存在此浏览器中',
     storedNote: '尚未移到文件夹中的结果。请先保存需要的文件，再从这里删除。',
