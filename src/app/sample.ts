@@ -5,7 +5,7 @@ import type { Chosen } from './files.ts';
  * comes as a script: a data address that is decoded here.
  */
 export async function loadSample(): Promise<Chosen> {
-  const { default: address } = await import('./sample/sample.qcow2?inline');
+  const { default: address } = await import('./sample/sample.qcow2?url&inline');
   const text = atob(address.slice(address.indexOf(',') + 1));
   const content = Uint8Array.from(text, (character) => character.charCodeAt(0));
   // A fixed date: opening the sample twice shows the one that is open already.
