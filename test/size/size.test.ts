@@ -8,10 +8,10 @@ import { expect, test } from 'vitest';
  * hand and with a reason, never to make this test pass.
  */
 const BUDGET = {
-  /** index.html, and all scripts and styles that it names: until the start screen is there. */
-  startScreen: 24_000,
-  /** The engine's worker, loaded behind the start screen. */
-  worker: 40_000,
+  /** index.html, and all scripts and styles that it names; Svelte's runtime is 15 kB of it. */
+  startScreen: 34_000,
+  /** The engine's worker and the codecs' one, loaded behind the start screen. */
+  worker: 44_000,
 };
 
 const APP = 'dist/app';
@@ -59,11 +59,17 @@ test('every file that the page names is there', () => {
   for (const name of names) expect(compressed(name), name).toBeGreaterThan(0);
 });
 
-test('the app asks nobody else: no address of another host in page and workers but namespaces', () => {
+test('no address of another host is in page and workers', () => {
   const hosts = scripts.flatMap((name) => [
     ...readFileSync(join(APP, 'assets', name), 'utf8').matchAll(/https?:\/\/[\w.-]+/g),
   ]);
-  const allowed = new Set(['http://www.w3.org', 'https://svelte.dev']);
+  // Names that are no addresses: of XML vocabularies, in Svelte's messages, and the first line of
+  // the pointer files of Git LFS, by which they are recognised.
+  const allowed = new Set([
+    'http://www.w3.org',
+    'https://svelte.dev',
+    'https://git-lfs.github.com',
+  ]);
   expect([...new Set(hosts.map(([host]) => host))].filter((host) => !allowed.has(host))).toEqual(
     [],
   );
