@@ -30,7 +30,6 @@ const SPECS = [
 ] as const;
 type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
 
-const EXIT_ERRORS = 1;
 const EXIT_CORRUPT = 2;
 const EXIT_LEAKS = 3;
 const EXIT_UNSUPPORTED = 63;
@@ -54,6 +53,7 @@ export async function check(context: Context, argv: readonly string[]): Promise<
     const text = output === 'json' ? `${formatJson(result.json)}\n` : toText(result.report);
     context.host.stdout(text);
   }
+  if (result.report.checkErrors > 0) throw new CommandFailure('Check failed');
   return exitCode(result.report);
 }
 
@@ -85,7 +85,6 @@ async function run(context: Context, name: string, format: string | undefined): 
 }
 
 function exitCode(checked: CheckReport): number {
-  if (checked.checkErrors > 0) return EXIT_ERRORS;
   if (checked.corruptions > 0) return EXIT_CORRUPT;
   return checked.leaks > 0 ? EXIT_LEAKS : 0;
 }

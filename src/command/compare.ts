@@ -10,6 +10,7 @@ import {
   usageFailure,
   type Context,
 } from './context.ts';
+import { reportCorruption } from './corruption.ts';
 import { openByName } from './images.ts';
 import { errorText } from './messages.ts';
 import { ProgressLine } from './progress.ts';
@@ -85,6 +86,10 @@ async function run(context: Context, task: Task): Promise<number> {
         },
       });
       if (sizeMismatch) task.say('Warning: Image size mismatch!');
+      if (outcome.kind === 'map-failed' || outcome.kind === 'read-failed') {
+        const { disk } = outcome.side === 1 ? first : second;
+        await reportCorruption(context, disk, outcome.error);
+      }
       return conclude(outcome, task);
     } finally {
       await second.close();

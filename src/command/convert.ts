@@ -1,10 +1,12 @@
 /** `qemu-img convert`: one or several images out into a raw file. */
 import { convertToRaw, isImageError, type ImageError } from '../engine/index.ts';
 import type { ErrorDetails } from '../engine/errors.ts';
+import type { Disk } from '../engine/formats/format.ts';
 import type { Storage } from '../engine/storage/storage.ts';
 import { CommandFailure, isCancelled, notSupported, type Context } from './context.ts';
 import { checkTarget, readRequest, type ConvertTask } from './convert-options.ts';
 import { optionsHelp, rawOptions } from './creation-options.ts';
+import { reportCorruption } from './corruption.ts';
 import { openByName, type OpenedImage } from './images.ts';
 import { creationText, errorText } from './messages.ts';
 import { fileName, refusedName } from './names.ts';
@@ -48,8 +50,10 @@ async function copyAll(
   const keep = task.given.has('no-create');
   const target = await openTarget(context, task, total);
   let before = 0;
+  let current: Disk | undefined;
   try {
     for (const { disk } of sources) {
+      current = disk;
       await convertToRaw(disk, target, {
         signal: context.signal,
         sparse: preallocate ? 0 : task.sparse,
@@ -65,6 +69,7 @@ async function copyAll(
     if (target.size < total) await target.resize(total);
   } catch (error) {
     if (!isImageError(error) || isCancelled(error)) throw error;
+    if (current !== undefined) await reportCorruption(context, current, error);
     throw new CommandFailure(copyText(error, before), 1, error);
   } finally {
     await target.close();

@@ -19,6 +19,8 @@ const KNOWN = [
 ];
 
 const SIGNATURES: readonly Signature[] = [
+  // Of no version at all: nothing that the real program knows, so raw like anything else.
+  { format: 'raw', at: 0, bytes: 'QFI\xfb\0\0\0\0' },
   { format: 'qcow', at: 0, bytes: 'QFI\xfb\0\0\0\x01' },
   { format: 'qed', at: 0, bytes: 'QED\0' },
   { format: 'vmdk', at: 0, bytes: 'KDMV' },
@@ -44,7 +46,10 @@ export function isForeignFormat(name: string): boolean {
   return KNOWN.includes(name);
 }
 
-/** The foreign format of a file, by its content (for dmg: its name), or undefined. */
+/**
+ * The format of a file that only the real program would find, by its content (for dmg: its name);
+ * undefined: the engine's own judgement is good.
+ */
 export async function probeForeignFormat(storage: Storage): Promise<string | undefined> {
   const bytes = new Uint8Array(Math.min(PROBE_BYTES, storage.size));
   await storage.read(0, bytes);

@@ -3,7 +3,7 @@ import { FORMAT_NAMES, inspect, isImageError, openImage } from '../engine/index.
 import type { Disk, FormatName, GateRequest } from '../engine/formats/format.ts';
 import type { ImageInfo } from '../engine/operations/inspect.ts';
 import type { Storage } from '../engine/storage/storage.ts';
-import { CommandFailure, report, type Context } from './context.ts';
+import { CommandFailure, type Context } from './context.ts';
 import { isForeignFormat, probeForeignFormat } from './foreign-formats.ts';
 import { errorText } from './messages.ts';
 import { fileName, refusedName, resolveName } from './names.ts';
@@ -26,9 +26,11 @@ export interface OpenedImage {
   close(): Promise<void>;
 }
 
+/** The real program does not end the second line. */
 const BITMAP_WARNING =
-  'warning: a program lacking bitmap support modified this file, ' +
-  'so all bitmaps are now considered inconsistent';
+  'qemu-img: warning: a program lacking bitmap support modified this file, ' +
+  'so all bitmaps are now considered inconsistent\n' +
+  "Some clusters may be leaked, run 'qemu-img check -r' on the image file to fix.";
 
 /**
  * Opens an image, in mode `read` with its whole chain of backing files.
@@ -79,7 +81,7 @@ class ChainOpener {
       mode,
     });
     const info = await inspect(disk);
-    if (info.qcow2?.bitmapsInconsistent === true) report(this.#context, BITMAP_WARNING);
+    if (info.qcow2?.bitmapsInconsistent === true) this.#context.host.stderr(BITMAP_WARNING);
     return { disk, info, name: fileName(name), close: () => disk.close() };
   }
 
@@ -106,10 +108,10 @@ class ChainOpener {
 
   /** The engine's name of the format, or undefined to let the content decide. */
   async #decideFormat(storage: Storage, format: string): Promise<FormatName | undefined> {
-    const known = FORMAT_NAMES.find((candidate) => candidate === format);
-    if (known !== undefined) return known;
     const foreign = format === '' ? await probeForeignFormat(storage) : format;
     if (foreign === undefined) return undefined;
+    const known = FORMAT_NAMES.find((candidate) => candidate === foreign);
+    if (known !== undefined) return known;
     if (!isForeignFormat(foreign)) throw new Refusal(`Unknown driver '${foreign}'`);
     throw new Refusal(`The format '${foreign}' is not supported by this version`);
   }

@@ -1,7 +1,5 @@
 /** `qemu-img map`: where the bytes of a disk are. */
-import { ImageError, isImageError, mapChain, throwIfCancelled } from '../engine/index.ts';
 import type { Disk } from '../engine/formats/format.ts';
-import type { ChainExtent } from '../engine/operations/chain.ts';
 import {
   COMMON,
   CommandFailure,
@@ -13,7 +11,7 @@ import {
   type Context,
 } from './context.ts';
 import { openByName } from './images.ts';
-import { errorText } from './messages.ts';
+import { mapEntries, type Entry, type Range } from './map-entries.ts';
 
 const SPECS = [
   COMMON.help,
@@ -26,20 +24,6 @@ const SPECS = [
   COMMON.forceShare,
 ] as const;
 type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
-
-/** A line of the output: a run as the guest sees it. Bytes. */
-interface Entry {
-  start: number;
-  length: number;
-  depth: number;
-  /** Some image of the chain says something of it. */
-  present: boolean;
-  zero: boolean;
-  data: boolean;
-  /** Offset in the file, or -1 where there is none that leads to the bytes as they are. */
-  offset: number;
-  file: string;
-}
 
 export async function map(context: Context, argv: readonly string[]): Promise<number> {
   let start = 0n;
@@ -66,11 +50,6 @@ export async function map(context: Context, argv: readonly string[]): Promise<nu
   return 0;
 }
 
-interface Range {
-  offset: number;
-  length: number;
-}
-
 /** The part of the disk that was asked for; beyond its end nothing is left. */
 function rangeOf(disk: Disk, start: bigint, most: bigint): Range {
   const offset = Number(start);
@@ -87,8 +66,9 @@ async function printJson(context: Context, disk: Disk, start: bigint, range: Ran
     );
     return;
   }
-  let before = '[';
-  for await (const lines of inPieces(entries(context, disk, range), jsonLine)) {
+  host.stdout('[');
+  let before = '';
+  for await (const lines of inPieces(mapEntries(context, disk, range), jsonLine)) {
     host.stdout(before + lines.join(',\n'));
     before = ',\n';
   }
@@ -119,7 +99,7 @@ async function printText(
     }
     return `${row(hex(entry.start), hex(entry.length), hex(entry.offset), entry.file)}\n`;
   };
-  for await (const lines of inPieces(entries(context, disk, range), line)) {
+  for await (const lines of inPieces(mapEntries(context, disk, range), line)) {
     context.host.stdout(lines.join(''));
   }
 }
@@ -147,69 +127,4 @@ async function* inPieces(
     if (lines.length > 0) yield lines;
     if (failure !== undefined) throw failure.error;
   }
-}
-
-/** The runs of a range, neighbours that say the same as one. */
-async function* entries(context: Context, disk: Disk, range: Range): AsyncGenerator<Entry[]> {
-  let last: Entry | undefined;
-  let at = range.offset;
-  try {
-    for await (const batch of mapChain(disk, range.offset, range.length)) {
-      throwIfCancelled(context.signal);
-      const done: Entry[] = [];
-      for (const extent of batch) {
-        at = extent.offset;
-        if (extent.kind === 'invalid') throw unreadable(extent);
-        const entry = toEntry(extent);
-        if (last !== undefined && merge(last, entry)) continue;
-        if (last !== undefined) done.push(last);
-        last = entry;
-      }
-      if (done.length > 0) yield done;
-    }
-  } catch (error) {
-    if (!isImageError(error) || error.code === 'cancelled') throw error;
-    throw new CommandFailure(
-      `Failed to read image metadata at ${at}: ${errorText(error)}`,
-      1,
-      error,
-    );
-  }
-  if (last !== undefined) yield [last];
-}
-
-function unreadable(extent: ChainExtent): ImageError {
-  return new ImageError('unreadable-cluster', {
-    guestOffset: extent.offset,
-    hostOffset: extent.hostOffset,
-    length: extent.length,
-    reason: extent.reason ?? 'data-unaligned',
-  });
-}
-
-function toEntry(extent: ChainExtent): Entry {
-  const data = extent.kind === 'data' || extent.kind === 'compressed';
-  return {
-    start: extent.offset,
-    length: extent.length,
-    depth: extent.depth,
-    present: extent.present,
-    zero: !data,
-    data,
-    offset: extent.kind === 'compressed' ? -1 : extent.hostOffset,
-    file: extent.disk.storage.name,
-  };
-}
-
-function merge(last: Entry, next: Entry): boolean {
-  const same =
-    last.depth === next.depth &&
-    last.present === next.present &&
-    last.zero === next.zero &&
-    last.data === next.data &&
-    (last.offset < 0
-      ? next.offset < 0
-      : next.offset === last.offset + last.length && next.file === last.file);
-  if (same) last.length += next.length;
-  return same;
 }

@@ -3,11 +3,15 @@ import type { ErrorCode, ErrorDetails } from '../engine/errors.ts';
 import type { ImageError } from '../engine/index.ts';
 import { NOT_REGULAR } from './host.ts';
 
+/** Comes with a snapshot that carries more data than it may. */
+const EXTRA_DATA_HINT = 'You can force-remove this extra metadata with qemu-img check -r all';
+
 type Texts = { readonly [Code in ErrorCode]: (details: ErrorDetails[Code]) => string };
 
 const TEXTS: Texts = {
   cancelled: () => 'Cancelled',
-  'invalid-header': ({ message }) => message,
+  'invalid-header': ({ message, field }) =>
+    field === 'snapshot extra data' ? `${message}\n${EXTRA_DATA_HINT}` : message,
   'not-a-disk-image': ({ format }) =>
     format === '' ? 'Image is not in a known format' : `Image is not in ${format} format`,
   'unknown-features': ({ features }) => `Unsupported qcow2 feature(s): ${features}`,

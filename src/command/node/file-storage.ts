@@ -104,7 +104,7 @@ export class FileStorage implements Storage {
     } catch (error) {
       throw writeFailure(this.name, offset, source.length, error);
     }
-    this.#size = Math.max(this.#size, offset + source.length);
+    if (done > 0) this.#size = Math.max(this.#size, offset + done);
   }
 
   async resize(size: number): Promise<void> {

@@ -90,6 +90,13 @@ export class Qcow2Image implements Disk {
     return clip(list.extents, offset, end);
   }
 
+  /** Where the tables say something of a guest offset (bytes): for messages about damage. */
+  tablesOf(guestOffset: number): { l1Index: number; l2Offset: number; l2Index: number } {
+    const l1Index = Math.floor(guestOffset / this.header.l2Coverage);
+    const l2Index = Math.floor((guestOffset % this.header.l2Coverage) / this.clusterSize);
+    return { l1Index, l2Offset: this.#l2Offset(l1Index), l2Index };
+  }
+
   async close(): Promise<void> {
     await this.backing?.close();
     await this.storage.close();

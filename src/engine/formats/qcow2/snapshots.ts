@@ -2,7 +2,7 @@
  * The snapshot table. Specification: «Snapshots». Parsing is pure; the table is read in one piece
  * that grows only as far as its own entries ask for, within QEMU's limits.
  */
-import { alignUp, isAligned } from '../../binary/units.ts';
+import { alignUp, hex64, isAligned } from '../../binary/units.ts';
 import { ImageError, type HeaderProblem } from '../../errors.ts';
 import { readPadded, type Storage } from '../../storage/storage.ts';
 import { text } from './extensions.ts';
@@ -14,6 +14,8 @@ export interface Snapshot {
   readonly id: string;
   readonly name: string;
   readonly l1TableOffset: number;
+  /** The same as hex text: exact where the number is not. */
+  readonly l1TableOffsetText: string;
   /** Entries. */
   readonly l1Size: number;
   readonly dateSeconds: number;
@@ -116,11 +118,13 @@ function parseSnapshot(bytes: Uint8Array, at: number, header: Header): Snapshot 
   const extra = SNAPSHOT_EXTRA.read(bytes.subarray(extraAt, extraAt + fixed.extraDataSize));
   const idAt = extraAt + fixed.extraDataSize;
   const nameAt = idAt + fixed.idSize;
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at);
   const hasCount = fixed.extraDataSize >= 24 && extra.icount !== 0xffffffffffffffffn;
   return {
     id: text(bytes.subarray(idAt, nameAt)),
     name: text(bytes.subarray(nameAt, nameAt + fixed.nameSize)),
     l1TableOffset: fixed.l1TableOffset,
+    l1TableOffsetText: hex64(view.getUint32(0), view.getUint32(4)),
     l1Size: fixed.l1Size,
     dateSeconds: fixed.dateSeconds,
     dateNanoseconds: fixed.dateNanoseconds,

@@ -51,9 +51,9 @@ export class ReferenceWalk {
     }
     for (const snapshot of image.snapshots) {
       const fault = snapshotFault(image, snapshot);
-      const { id, name, l1TableOffset, l1Size } = snapshot;
+      const { id, name, l1TableOffset, l1TableOffsetText, l1Size } = snapshot;
       if (fault !== undefined) {
-        const values = { id, name, offset: l1TableOffset.toString(16), size: l1Size.toString(16) };
+        const values = { id, name, offset: l1TableOffsetText, size: l1Size.toString(16) };
         this.#note(fault, values);
         continue;
       }
@@ -192,7 +192,6 @@ export class ReferenceWalk {
     const host = { offset, length: clusterSize };
     if ((zeros & allocated) !== 0) {
       this.#note('subclusters-contradict', { offset: offset.toString(16) }, host, guest);
-      return undefined;
     }
     if (!isAligned(offset, clusterSize)) {
       const holdsData = header.extendedL2 ? allocated !== 0 : !zero;

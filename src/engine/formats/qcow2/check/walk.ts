@@ -100,9 +100,11 @@ export async function* allTrees(image: Qcow2Image): AsyncGenerator<L1Tree, undef
 /** Why the tree of a snapshot cannot be walked. */
 export function snapshotFault(
   image: Qcow2Image,
-  snapshot: { readonly l1TableOffset: number; readonly l1Size: number },
+  snapshot: { readonly l1TableOffsetText: string; readonly l1Size: number },
 ): 'snapshot-l1-unaligned' | 'snapshot-l1-too-large' | undefined {
-  if (snapshot.l1TableOffset % image.clusterSize !== 0) return 'snapshot-l1-unaligned';
+  // The last eight digits tell: the offset as a number may have lost its lowest bits.
+  const low = Number.parseInt(snapshot.l1TableOffsetText.slice(-8), 16);
+  if (low % image.clusterSize !== 0) return 'snapshot-l1-unaligned';
   if (snapshot.l1Size > MAX_L1_ENTRIES) return 'snapshot-l1-too-large';
   return undefined;
 }
