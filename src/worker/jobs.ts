@@ -5,7 +5,6 @@ import {
   convertToRaw,
   type Disk,
   ImageError,
-  openImage,
   type Progress,
   throwIfCancelled,
 } from '../engine/index.ts';
@@ -24,8 +23,9 @@ import type { Images } from './images.ts';
 import type { JobContext } from './job.ts';
 import { Meter } from './meter.ts';
 import { Output } from './output.ts';
-import { openResult, type Result } from './results.ts';
+import { openResult } from './results.ts';
 import { toWire } from './wire.ts';
+import { RecordingStorage, WrittenDisk } from './written.ts';
 
 /** Findings that go to the page; all are counted. */
 const FINDINGS = 1000;
@@ -113,23 +113,28 @@ async function convert(request: ConvertRequest, context: JobContext): Promise<Co
   const result = await openResult(request.target, { files, size: disk.size }, context);
   try {
     const pool = codecPool();
-    const { size, copied } = await convertToRaw(disk, result.storage, { signal, progress, pool });
+    const target = new RecordingStorage(result.storage, disk.size);
+    const { size, copied } = await convertToRaw(disk, target, { signal, progress, pool });
     throwIfCancelled(signal);
     await result.written();
-    if (request.verify) await verify(disk, result, context);
+    if (request.verify) {
+      const copy = new WrittenDisk(await result.reader(), target.written);
+      await verify(disk, copy, context);
+    }
     await result.publish();
     const milliseconds = performance.now() - started;
     return { name: result.name, size, copied, verified: request.verify, milliseconds };
   } catch (error) {
     context.leave(await result.discard());
+    // Writing fails as it may when it is stopped: that is not the reason.
+    throwIfCancelled(signal);
     throw error;
   }
 }
 
-/** Reads the result again and compares it with the source. @throws ImageError verify-failed */
-async function verify(source: Disk, result: Result, context: JobContext): Promise<void> {
-  const { name } = result;
-  const copy = await openImage(await result.reader(), { format: 'raw' });
+/** Reads what was written again and compares it with the source. @throws ImageError verify-failed */
+async function verify(source: Disk, copy: Disk, context: JobContext): Promise<void> {
+  const { name } = copy.storage;
   if (copy.size !== source.size) {
     throw new ImageError('verify-failed', { name, offset: Math.min(copy.size, source.size) });
   }

@@ -133,6 +133,8 @@ class ChosenResult implements Result {
       throw new ImageError('same-file', { name: handle.name });
     }
     const storage = await WritableStorage.open(handle);
+    // Whatever is on its way is not waited for. Has no effect once the browser is finishing.
+    context.signal.addEventListener('abort', () => void storage.abort(), { once: true });
     return new ChosenResult(handle, storage, old.size === 0, context);
   }
 

@@ -49,8 +49,7 @@ function stubborn(size: number, answers: (() => Promise<ArrayBuffer>)[]): Blob {
   const blob = new Blob([new Uint8Array(size)]);
   blob.slice = (start = 0, end = size) => {
     const part = new Blob([new Uint8Array(Math.min(end, size) - start)]);
-    const answer = answers[Math.min(turn++, answers.length - 1)];
-    if (answer !== undefined) part.arrayBuffer = answer;
+    part.arrayBuffer = () => (answers[Math.min(turn++, answers.length - 1)] ?? never)();
     return part;
   };
   return blob;

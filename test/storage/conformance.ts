@@ -39,7 +39,9 @@ async function bytesOf(storage: Storage, offset = 0, length = storage.size): Pro
 /** Faster and with a clearer failure than comparing megabytes by `toEqual`. */
 export function expectBytes(actual: Uint8Array, expected: Uint8Array): void {
   expect(actual.length).toBe(expected.length);
-  expect(actual.findIndex((byte, index) => byte !== expected[index])).toBe(-1);
+  let equal = 0;
+  while (equal < actual.length && actual[equal] === expected[equal]) equal++;
+  expect(equal).toBe(actual.length);
 }
 
 /** Runs the suite for everything that reads. */
@@ -123,6 +125,31 @@ export function describeReading(subject: Subject): void {
         await bytesOf(storage, 1_234_567, 9_000_000),
         content.subarray(1_234_567, 10_234_567),
       );
+      await storage.close();
+    });
+
+    it('does many reads as one, where it can', async () => {
+      const content = pattern(100_000);
+      const storage = await subject.make(content);
+      const places = [
+        [90_000, 500],
+        [10, 100],
+        [10, 100],
+        [99_990, 30],
+        [5, 0],
+        [200_000, 10],
+      ] as const;
+      const requests = places.map(([offset, length]) => ({
+        offset,
+        target: new Uint8Array(length).fill(0xaa),
+      }));
+      await storage.readMany?.(requests);
+      for (const { offset, target } of storage.readMany === undefined ? [] : requests) {
+        const there = content.subarray(offset, offset + target.length);
+        expectBytes(target.subarray(0, there.length), there);
+        expect(target.subarray(there.length).every((byte) => byte === 0xaa)).toBe(true);
+      }
+      await storage.readMany?.([]);
       await storage.close();
     });
 

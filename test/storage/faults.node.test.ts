@@ -228,7 +228,7 @@ describe('writable file with faults', () => {
     }
     await storage.close();
     expectBytes(stream.bytes, expected);
-    expect(stream.writes.length).toBe(3);
+    expect(stream.writes.length).toBe(5);
   });
 
   it('joins neighbours that come in another order', async () => {

@@ -32,6 +32,8 @@ export class WritableStorage implements Storage {
   #failure: ImageError | undefined;
   #size = 0;
   #ended = false;
+  /** Settles when what was written is discarded. */
+  #aborted: Promise<void> = Promise.resolve();
 
   constructor(stream: WritableTarget, name: string) {
     this.name = name;
@@ -114,14 +116,12 @@ export class WritableStorage implements Storage {
   }
 
   /** Discards everything that was written; the file stays as it was. Safe to call at any time. */
-  async abort(): Promise<void> {
-    if (this.#ended) return;
+  abort(): Promise<void> {
+    if (this.#ended) return this.#aborted;
     this.#ended = true;
-    try {
-      await this.#stream.abort();
-    } catch {
-      // A stream that has failed before cannot be aborted: it has discarded its content already.
-    }
+    // A stream that has failed before cannot be aborted: it has discarded its content already.
+    this.#aborted = this.#stream.abort().catch(() => undefined);
+    return this.#aborted;
   }
 
   /** Runs `step` after those before it; not at all after a failure or the end. */
@@ -153,6 +153,7 @@ export class WritableStorage implements Storage {
 
   async #transmit(batch: WriteBatch): Promise<void> {
     for (const { position, data } of batch.runs()) {
+      if (this.#ended) break;
       try {
         await this.#stream.write({ type: 'write', position, data });
       } catch (error) {

@@ -1,5 +1,8 @@
-/** Bytes that one batch gathers: requests of 4 MiB and more are the fast ones. */
-const CAPACITY = 8 << 20;
+/**
+ * Bytes that one batch gathers. Larger requests are hardly faster, and one that is on its way cannot
+ * be stopped.
+ */
+const CAPACITY = 4 << 20;
 /** Pieces of one batch that are not neighbours in the order of writing. */
 const MOST_PIECES = 512;
 

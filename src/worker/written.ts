@@ -1,0 +1,136 @@
+/**
+ * Where a fresh file was written. What was never written in it reads as zeros: that much is the
+ * file system's word. So verifying reads every byte that was written, and not the holes, which may
+ * be a thousand times as long.
+ */
+import type { Disk, Extent, Storage } from '../engine/index.ts';
+
+/** Parts of a file that are told apart, at least this long, bytes; and how many at most. */
+const LEAST_PART = 2 ** 20;
+const MOST_PARTS = 2 ** 22;
+/** Runs that one call of {@link WrittenDisk.map} gives at most. */
+const RUNS = 1024;
+
+/** Which parts of a file were written to, at least in one byte. */
+export class WriteMap {
+  /** Bytes of one part. */
+  readonly part: number;
+  readonly #bits: Uint8Array;
+
+  /** @param size bytes that the file will have at most; what is written behind counts nowhere */
+  constructor(size: number) {
+    this.part = LEAST_PART;
+    while (size / this.part > MOST_PARTS) this.part *= 2;
+    this.#bits = new Uint8Array(Math.ceil(size / this.part / 8));
+  }
+
+  /** Notes a write of `length` bytes at `offset`. */
+  add(offset: number, length: number): void {
+    if (length <= 0) return;
+    const last = Math.floor((offset + length - 1) / this.part);
+    for (let index = Math.floor(offset / this.part); index <= last; index++) {
+      const at = index >>> 3;
+      this.#bits[at] = (this.#bits[at] ?? 0) | (1 << (index & 7));
+    }
+  }
+
+  /** Whether the part was written to. */
+  has(index: number): boolean {
+    return ((this.#bits[index >>> 3] ?? 0) & (1 << (index & 7))) !== 0;
+  }
+}
+
+/** Notes where it is written and passes everything on. */
+export class RecordingStorage implements Storage {
+  readonly written: WriteMap;
+  readonly #target: Storage;
+
+  constructor(target: Storage, size: number) {
+    this.#target = target;
+    this.written = new WriteMap(size);
+  }
+
+  get name(): string {
+    return this.#target.name;
+  }
+
+  get size(): number {
+    return this.#target.size;
+  }
+
+  get writable(): boolean {
+    return this.#target.writable;
+  }
+
+  read(offset: number, target: Uint8Array): Promise<number> {
+    return this.#target.read(offset, target);
+  }
+
+  write(offset: number, source: Uint8Array): Promise<void> {
+    this.written.add(offset, source.length);
+    return this.#target.write(offset, source);
+  }
+
+  resize(size: number): Promise<void> {
+    return this.#target.resize(size);
+  }
+
+  flush(): Promise<void> {
+    return this.#target.flush();
+  }
+
+  close(): Promise<void> {
+    return this.#target.close();
+  }
+}
+
+/** A raw disk in a file that was fresh: zeros where it was not written. */
+export class WrittenDisk implements Disk {
+  readonly format = 'raw';
+  readonly storage: Storage;
+  readonly clusterSize = 0;
+  readonly codec = undefined;
+  readonly backing = undefined;
+  readonly backingMissing = false;
+  readonly #written: WriteMap;
+
+  constructor(storage: Storage, written: WriteMap) {
+    this.storage = storage;
+    this.#written = written;
+  }
+
+  /** Bytes; whole sectors, as every raw disk. */
+  get size(): number {
+    return Math.ceil(this.storage.size / 512) * 512;
+  }
+
+  map(offset: number, length: number): Promise<Extent[]> {
+    const end = Math.min(offset + length, this.size);
+    const runs: Extent[] = [];
+    for (let at = offset; at < end && runs.length < RUNS;) {
+      const data = this.#written.has(Math.floor(at / this.#written.part));
+      const next = Math.min(end, this.#endOfRun(at, end, data));
+      runs.push({
+        kind: data ? 'data' : 'zero',
+        offset: at,
+        length: next - at,
+        hostOffset: data ? at : -1,
+        hostLength: 0,
+        clusterOffset: at,
+      });
+      at = next;
+    }
+    return Promise.resolve(runs);
+  }
+
+  close(): Promise<void> {
+    return this.storage.close();
+  }
+
+  #endOfRun(offset: number, end: number, data: boolean): number {
+    const { part } = this.#written;
+    let index = Math.floor(offset / part) + 1;
+    while (index * part < end && this.#written.has(index) === data) index++;
+    return index * part;
+  }
+}
