@@ -41,7 +41,7 @@ export default defineConfig({
       {
         extends: true,
         plugins: [svelte()],
-        optimizeDeps: { include: ['comlink', 'idb-keyval', 'pako'] },
+        optimizeDeps: { include: ['comlink', 'fast-check', 'idb-keyval', 'pako'] },
         worker: { format: 'es' },
         test: {
           name: 'browser',
