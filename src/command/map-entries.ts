@@ -26,6 +26,12 @@ export interface Entry {
   file: string;
 }
 
+/** Some lines; the last line comes in a batch of its own. */
+export interface EntryBatch {
+  entries: Entry[];
+  isLast: boolean;
+}
+
 /**
  * The runs of a range in batches, neighbours that say the same as one.
  * @throws CommandFailure where the tables are damaged, with the runs before already given out
@@ -34,7 +40,7 @@ export async function* mapEntries(
   context: Context,
   disk: Disk,
   range: Range,
-): AsyncGenerator<Entry[]> {
+): AsyncGenerator<EntryBatch> {
   let last: Entry | undefined;
   try {
     for await (const batch of mapChain(disk, range.offset, range.length)) {
@@ -43,7 +49,7 @@ export async function* mapEntries(
       for (const extent of batch) {
         if (extent.kind === 'invalid') {
           // The run before it is lost: it would have been printed when the next began.
-          if (done.length > 0) yield done;
+          if (done.length > 0) yield { entries: done, isLast: false };
           throw unreadable(extent);
         }
         const entry = toEntry(extent);
@@ -51,14 +57,14 @@ export async function* mapEntries(
         if (last !== undefined) done.push(last);
         last = entry;
       }
-      if (done.length > 0) yield done;
+      if (done.length > 0) yield { entries: done, isLast: false };
     }
   } catch (error) {
     if (!isImageError(error) || error.code === 'cancelled') throw error;
     await reportCorruption(context, disk, error);
     throw new CommandFailure(`Could not read file metadata: ${errorText(error)}`, 1, error);
   }
-  if (last !== undefined) yield [last];
+  if (last !== undefined) yield { entries: [last], isLast: true };
 }
 
 function unreadable(extent: ChainExtent): ImageError {

@@ -11,7 +11,7 @@ import {
   type Context,
 } from './context.ts';
 import { openByName } from './images.ts';
-import { mapEntries, type Entry, type Range } from './map-entries.ts';
+import { mapEntries, type Entry, type EntryBatch, type Range } from './map-entries.ts';
 
 const SPECS = [
   COMMON.help,
@@ -67,12 +67,10 @@ async function printJson(context: Context, disk: Disk, start: bigint, range: Ran
     return;
   }
   host.stdout('[');
-  let before = '';
-  for await (const lines of inPieces(mapEntries(context, disk, range), jsonLine)) {
-    host.stdout(before + lines.join(',\n'));
-    before = ',\n';
+  const line = (entry: Entry, isLast: boolean) => `${jsonLine(entry)}${isLast ? ']' : ','}\n`;
+  for await (const lines of inPieces(mapEntries(context, disk, range), line)) {
+    host.stdout(lines.join(''));
   }
-  host.stdout(']\n');
 }
 
 function jsonLine(entry: Entry): string {
@@ -110,15 +108,15 @@ function hex(value: number): string {
 
 /** The lines in pieces that are worth a call; what was made before a failure is given out. */
 async function* inPieces(
-  source: AsyncIterable<Entry[]>,
-  line: (entry: Entry) => string,
+  source: AsyncIterable<EntryBatch>,
+  line: (entry: Entry, isLast: boolean) => string,
 ): AsyncGenerator<string[]> {
   for await (const batch of source) {
     const lines: string[] = [];
     let failure: { error: unknown } | undefined;
-    for (const entry of batch) {
+    for (const entry of batch.entries) {
       try {
-        lines.push(line(entry));
+        lines.push(line(entry, batch.isLast));
       } catch (error) {
         failure = { error };
         break;

@@ -25,22 +25,45 @@ afterEach(() => {
 
 /** Everything that only looks, and the copy out, byte by byte. */
 async function expectSameEverything(path: string): Promise<void> {
-  for (const command of ['info', 'check', 'map']) {
+  for (const command of ['info', 'check']) {
     await expectSame([command, path]);
-    if (command !== 'map' || !(await holesAreKnownByTheFileSystem(path))) {
-      await expectSame([command, '--output=json', path]);
-    }
+    await expectSame([command, '--output=json', path]);
   }
+  await expectSameMap(path);
   await expectSameCopy(path);
 }
 
+interface MapEntry {
+  start: number;
+  length: number;
+  zero: boolean;
+  data: boolean;
+  offset?: number;
+}
+
 /**
- * Where much of an image is preallocated, the real program asks the file system which parts of it
- * were never written. Nothing outside the file system can know that.
+ * Where much of an image is preallocated, the real program asks the file system which parts were
+ * never written and shows them as data that is zero. Only the file system can know that, so there
+ * the map is compared as it is without.
  */
-async function holesAreKnownByTheFileSystem(path: string): Promise<boolean> {
-  const { stdout } = await qemuImg(['map', '--output=json', path]);
-  return stdout.includes('"zero": true, "data": true');
+async function expectSameMap(path: string): Promise<void> {
+  const json = ['map', '--output=json', path];
+  const { stdout } = await qemuImg(json);
+  if (!stdout.includes('"zero": true, "data": true')) {
+    await expectSame(['map', path]);
+    await expectSame(json);
+    return;
+  }
+  const entries: MapEntry[] = [];
+  for (const entry of JSON.parse(stdout) as MapEntry[]) {
+    const zero = entry.zero && !entry.data;
+    const last = entries.at(-1);
+    const follows = last?.offset !== undefined && last.offset + last.length === entry.offset;
+    if (follows && last.zero === zero && last.data === entry.data) last.length += entry.length;
+    else entries.push({ ...entry, zero });
+  }
+  const own = await ours(json);
+  expect(JSON.parse(own.stdout)).toEqual(entries);
 }
 
 async function expectSameCopy(path: string): Promise<void> {
@@ -61,10 +84,11 @@ async function expectSameComparisons(path: string, spec: ImageSpec): Promise<voi
   const own = join(folder, 'own.raw');
   await expectSame(['compare', path, own]);
   await expectSame(['compare', path, copy]);
-  await expectSame(['compare', '-s', path, copy]);
+  // Preallocated parts are known by the file system only, see expectSameMap.
+  if (spec.content !== 'metadata') await expectSame(['compare', '-s', path, copy]);
   await expectSame(['compare', path, changed]);
   await expectSame(['compare', changed, own]);
-  await expectSame(['compare', '-s', path, changed]);
+  if (spec.content !== 'metadata') await expectSame(['compare', '-s', path, changed]);
 }
 
 describe.skipIf(!available)('as qemu-img has it', () => {

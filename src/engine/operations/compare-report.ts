@@ -5,7 +5,8 @@ export type CompareSide = 1 | 2;
 
 /**
  * How a comparison ended. The first difference ends it, as in qemu-img.
- * Offsets are guest bytes; those of content are rounded down to 512, as qemu-img prints them.
+ * Offsets are guest bytes; those of content are rounded down to 512 within their run, as qemu-img
+ * prints them.
  */
 export type CompareOutcome =
   | { kind: 'identical' }

@@ -2,6 +2,7 @@
 import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import { ImageError, isImageError, throwIfCancelled } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
+import { blockStatus, runEnd } from './block-status.ts';
 import { mapChain, type ChainExtent } from './chain.ts';
 import type { CompareOutcome, CompareReport, CompareSide } from './compare-report.ts';
 import type { RunOptions } from './operation.ts';
@@ -43,6 +44,8 @@ interface Pair {
   length: number;
   first: ChainExtent | undefined;
   second: ChainExtent | undefined;
+  /** In strict mode: both are kept in the same way. */
+  sameStatus: boolean;
 }
 
 class Comparison {
@@ -90,7 +93,7 @@ class Comparison {
       running.catch(() => undefined);
       return before;
     };
-    for await (const pair of pairUp(this.#first, this.#second, start, end)) {
+    for await (const pair of this.#pairs(start, end)) {
       throwIfCancelled(this.#options.signal);
       const verdict = this.#byTables(pair);
       if (verdict !== undefined) return (await flush()) ?? (await running) ?? verdict;
@@ -118,6 +121,12 @@ class Comparison {
     return (await flush()) ?? (await running);
   }
 
+  #pairs(start: number, end: number): AsyncGenerator<Pair> {
+    // Behind the shorter disk there is nothing to compare the allocation with.
+    const strict = this.#options.strict === true && this.#first.size === this.#second.size;
+    return pairUp(this.#first, this.#second, start, end, strict);
+  }
+
   #passed(bytes: number): void {
     this.#compared += bytes;
     const total = Math.max(this.#first.size, this.#second.size);
@@ -125,16 +134,13 @@ class Comparison {
   }
 
   /** What the tables alone decide. */
-  #byTables({ offset, first, second }: Pair): CompareOutcome | undefined {
+  #byTables({ offset, first, second, sameStatus }: Pair): CompareOutcome | undefined {
     for (const [index, extent] of [first, second].entries()) {
       if (extent?.kind !== 'invalid') continue;
       const side = (index + 1) as CompareSide;
       return { kind: 'map-failed', side, offset, error: damaged(extent) };
     }
-    if (this.#options.strict === true && first !== undefined && second !== undefined) {
-      if (status(first) !== status(second)) return { kind: 'strict-status', offset };
-    }
-    return undefined;
+    return sameStatus ? undefined : { kind: 'strict-status', offset };
   }
 
   async #window(pairs: readonly Pair[]): Promise<CompareOutcome | undefined> {
@@ -165,7 +171,11 @@ class Comparison {
     throwIfCancelled(this.#options.signal);
     const at = firstDifference(a, b, length);
     if (at < 0) return undefined;
-    return { kind: 'content', offset: offset + at - ((offset + at) % SECTOR) };
+    const place = offset + at;
+    // Sectors count from where the run begins, as qemu-img counts them.
+    const pair = pairs.findLast((one) => one.offset <= place);
+    const start = pair?.offset ?? offset;
+    return { kind: 'content', offset: place - ((place - start) % SECTOR) };
   }
 
   /** The bytes of one disk from the first to the last pair; what lies between them is equal. */
@@ -214,13 +224,6 @@ function isEmpty(extent: ChainExtent | undefined): boolean {
   return !extent.unknown && (extent.kind === 'zero' || extent.kind === 'unallocated');
 }
 
-/** Everything of a run that qemu-img's strict mode compares. */
-function status(extent: ChainExtent): string {
-  const place = extent.hostOffset >= 0 && extent.kind !== 'compressed';
-  const kind = extent.kind === 'compressed' ? 'data' : extent.kind;
-  return `${kind} ${String(place)} ${String(extent.present)}`;
-}
-
 function damaged(extent: ChainExtent): ImageError {
   return new ImageError('unreadable-cluster', {
     guestOffset: extent.offset,
@@ -249,40 +252,58 @@ async function* pairUp(
   second: Disk,
   start: number,
   end: number,
+  strict: boolean,
 ): AsyncGenerator<Pair> {
-  const a = new Cursor(first, start, end);
-  const b = new Cursor(second, start, end);
+  const a = new Cursor(first, start, end, strict);
+  const b = new Cursor(second, start, end, strict);
   for (let offset = start; offset < end;) {
     const one = a.at(offset) ?? (await a.next(offset));
     const two = b.at(offset) ?? (await b.next(offset));
     const until = Math.min(one?.until ?? end, two?.until ?? end, end);
-    yield { offset, length: until - offset, first: one?.extent, second: two?.extent };
+    const sameStatus = one === undefined || two === undefined || one.status === two.status;
+    const extents = { first: one?.extent, second: two?.extent };
+    yield { offset, length: until - offset, ...extents, sameStatus };
     offset = until;
   }
 }
 
+/** A run from the place on that was asked for. */
+interface Place {
+  extent: ChainExtent;
+  until: number;
+  /** Only in strict mode; '' otherwise. */
+  status: string;
+}
+
 /** A place in the runs of a disk, moving forward only. */
 class Cursor {
+  readonly #disk: Disk;
+  readonly #strict: boolean;
   readonly #batches: AsyncGenerator<ChainExtent[], undefined>;
   #batch: ChainExtent[] = [];
   #index = 0;
 
-  constructor(disk: Disk, start: number, end: number) {
+  constructor(disk: Disk, start: number, end: number, strict: boolean) {
+    this.#disk = disk;
+    this.#strict = strict;
     this.#batches = mapChain(disk, start, Math.max(0, end - start));
   }
 
   /** The run that holds `offset`, as far as it is at hand. */
-  at(offset: number): { extent: ChainExtent; until: number } | undefined {
+  at(offset: number): Place | undefined {
     for (; this.#index < this.#batch.length; this.#index++) {
       const extent = this.#batch[this.#index];
       if (extent === undefined) break;
       const until = extent.offset + extent.length;
-      if (offset < until) return { extent, until };
+      if (offset >= until) continue;
+      if (!this.#strict) return { extent, until, status: '' };
+      const end = runEnd(this.#disk, extent, offset);
+      return { extent, until: end, status: blockStatus(this.#disk, extent, offset, end) };
     }
     return undefined;
   }
 
-  async next(offset: number): Promise<{ extent: ChainExtent; until: number } | undefined> {
+  async next(offset: number): Promise<Place | undefined> {
     for (;;) {
       const step: IteratorResult<ChainExtent[], undefined> = await this.#batches.next();
       if (step.done === true) return undefined;
