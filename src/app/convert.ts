@@ -58,5 +58,5 @@ export async function openResult(image: OpenImage): Promise<void> {
   const { handle, result } = image.convert;
   if (result === undefined) return;
   if (handle !== undefined) await images.open([{ file: await handle.getFile(), handle }]);
-  else await images.open([{ file: await stored.file(result.name), handle: undefined }]);
+  else await images.open([{ file: await stored.file(result.name), handle: undefined, own: true }]);
 }

@@ -16,7 +16,7 @@ export interface Fact {
 
 /** Facts that belong together. */
 export interface FactGroup {
-  id: 'disk' | 'file' | 'format';
+  id: 'disk' | 'format';
   title: string;
   facts: Fact[];
 }
@@ -30,21 +30,18 @@ export function factsOf(image: OpenImage): FactGroup[] {
   const { groups } = words.image.overview;
   return [
     { id: 'disk', title: groups.disk, facts: diskFacts(image, info) },
-    { id: 'file', title: groups.file, facts: fileFacts(info) },
     { id: 'format', title: groups.format, facts: formatFacts(info) },
   ];
 }
 
 function diskFacts(image: OpenImage, info: ImageInfo): Fact[] {
   const { overview } = words.image;
-  const facts = [
-    size('virtual-size', overview.virtualSize, info.virtualSize, overview.virtualSizeNote),
-  ];
+  const facts = [size('virtual-size', overview.virtualSize, info.virtualSize)];
   const data = dataBytes(image);
   if (info.clusterSize !== undefined && info.backing === undefined) {
     facts.push(data === undefined ? unknownData() : heldData(data, info.virtualSize));
   }
-  facts.push(encryption(info));
+  facts.push(...fileFacts(info), encryption(info));
   return facts;
 }
 
@@ -78,9 +75,9 @@ function heldData(data: number, total: number): Fact {
 
 function fileFacts(info: ImageInfo): Fact[] {
   const { overview } = words.image;
-  const facts = [size('file-size', overview.fileSize, info.fileSize, '')];
+  const facts = [size('file-size', overview.fileSize, info.fileSize)];
   if (info.allocatedSize !== undefined) {
-    facts.push(size('allocated', overview.allocated, info.allocatedSize, ''));
+    facts.push(size('allocated', overview.allocated, info.allocatedSize));
   }
   return facts;
 }
@@ -98,7 +95,7 @@ function formatFacts(info: ImageInfo): Fact[] {
     },
   ];
   if (info.clusterSize !== undefined) {
-    facts.push(size('cluster-size', overview.clusterSize, info.clusterSize, ''));
+    facts.push(size('cluster-size', overview.clusterSize, info.clusterSize));
   }
   facts.push(
     plain('compression', overview.compression, overview.compressionTypes[qcow2.compressionType]),
@@ -153,12 +150,11 @@ function features(qcow2: Qcow2): string {
   return named.length === 0 ? noFeatures : named.join(words.tag === 'en' ? ', ' : '、');
 }
 
-function size(id: string, label: string, value: number, note: string): Fact {
+function size(id: string, label: string, value: number): Fact {
   const { tag } = words;
   const exact = exactBytes(value, tag);
   const short = bytes(value, tag);
-  const beside = value < 1024 ? note : [exact, note].filter((text) => text !== '').join(' · ');
-  return { id, label, value: short, note: beside, copy: String(value) };
+  return { id, label, value: short, note: value < 1024 ? '' : exact, copy: String(value) };
 }
 
 function plain(id: string, label: string, value: string): Fact {

@@ -7,6 +7,8 @@
 export interface Chosen {
   file: File;
   handle: FileSystemFileHandle | undefined;
+  /** Ours, not the person's: the sample, or a result kept in the browser. Not a recent file. */
+  own?: boolean;
 }
 
 /** What the file manager offers first; any other file can be chosen too. */

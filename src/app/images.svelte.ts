@@ -1,6 +1,6 @@
 import { engine } from './engine.svelte.ts';
 import { checkSeconds } from './forecast.ts';
-import { hasSavePicker, type Chosen } from './files.ts';
+import { chooseFiles, hasSavePicker, type Chosen } from './files.ts';
 import { jobs } from './jobs.svelte.ts';
 import { CheckState, ConvertState, OpenImage, PANELS, type Panel } from './open-image.svelte.ts';
 import { toProblem } from './problem.ts';
@@ -34,6 +34,12 @@ class Images {
     if (this.#current?.phase !== 'open') return;
     this.#current.panel = panel;
     this.writeAddress();
+  }
+
+  /** The panel of a key: 0 for the first. */
+  showPanelAt(index: number): void {
+    const panel = PANELS[index];
+    if (panel !== undefined) this.showPanel(panel);
   }
 
   /** The address names the panel, never a file. */
@@ -72,12 +78,18 @@ class Images {
     await this.#openNow(image);
   }
 
-  /** Reads the file anew, as it is on disk now. */
+  /**
+   * Reads the file anew, as it is on disk now, or another one in its place. A file that changed
+   * cannot be had again without a handle: the person is asked for it, so this needs a click.
+   */
   async readAgain(image: OpenImage, chosen?: Chosen): Promise<void> {
+    const { handle } = image.chosen;
+    const stale = image.changed || image.problem?.code === 'file-gone';
+    const other = chosen ?? (stale && handle === undefined ? await chooseOne() : undefined);
+    if (other === undefined && stale && handle === undefined) return;
     await this.#letGo(image);
     try {
-      const { handle } = image.chosen;
-      if (chosen !== undefined) image.chosen = chosen;
+      if (other !== undefined) image.chosen = other;
       else if (handle !== undefined) image.chosen = { file: await handle.getFile(), handle };
       image.changed = false;
       await this.#openNow(image);
@@ -161,6 +173,7 @@ class Images {
       this.#afterOpening(image);
     } catch (error) {
       image.problem = toProblem(error, image.name);
+      image.changed = image.problem.code === 'file-changed';
       image.phase = 'failed';
     }
   }
@@ -170,7 +183,7 @@ class Images {
     if (info === undefined) return;
     image.convert.name = suggestName(image.name);
     image.convert.where = suggestWhere(info, engine.facts, hasSavePicker());
-    void recent.add(image.chosen, info.format);
+    if (image.chosen.own !== true) void recent.add(image.chosen, info.format);
     const seconds = checkSeconds(info);
     if (seconds !== undefined && seconds < CHECK_BY_ITSELF_SECONDS) void this.check(image, true);
   }
@@ -213,6 +226,10 @@ class Images {
     await Promise.all(this.list.map((image) => this.#openNow(image)));
     await stored.load();
   }
+}
+
+async function chooseOne(): Promise<Chosen | undefined> {
+  return (await chooseFiles(false))[0];
 }
 
 export const images = new Images();

@@ -10,5 +10,5 @@ export async function loadSample(): Promise<Chosen> {
   const content = Uint8Array.from(text, (character) => character.charCodeAt(0));
   // A fixed date: opening the sample twice shows the one that is open already.
   const file = new File([content], 'sample.qcow2', { lastModified: 0 });
-  return { file, handle: undefined };
+  return { file, handle: undefined, own: true };
 }

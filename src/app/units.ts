@@ -94,7 +94,7 @@ export function moment(milliseconds: number, tag: string): string {
 export function ago(milliseconds: number, now: number, tag: string): string {
   const words = new Intl.RelativeTimeFormat(tag, { numeric: 'auto' });
   const seconds = (milliseconds - now) / 1000;
-  if (seconds > -60) return words.format(0, 'minute');
+  if (seconds > -60) return words.format(0, 'second');
   if (seconds > -3600) return words.format(Math.round(seconds / 60), 'minute');
   if (seconds > -86400) return words.format(Math.round(seconds / 3600), 'hour');
   return words.format(Math.round(seconds / 86400), 'day');

@@ -45,7 +45,7 @@ export const enImage = {
       none: 'A raw disk has no tables that could be wrong.',
       healthy: 'All tables agree with each other. Nothing is wrong with the image itself.',
       wasted: (size: string) =>
-        `All data is fine. ${size} of the file is counted as used, but nothing uses it.`,
+        `No data is affected. ${size} of the file is counted as used, but nothing uses it.`,
       damaged:
         'Some tables contradict each other or point nowhere. Keep a copy before anything else.',
       incomplete: 'The end of the file is missing. What lay there is lost in this copy.',
@@ -67,9 +67,8 @@ export const enImage = {
     runCheck: 'Run the check',
     seeCheck: 'See what was found',
     checkNote: (time: string) => `takes about ${time}`,
-    groups: { disk: 'Disk', file: 'File', format: 'Format', chain: 'Backing file' },
+    groups: { disk: 'Disk and file', format: 'Format', usage: 'What the disk holds' },
     virtualSize: 'Virtual size',
-    virtualSizeNote: 'what the guest sees',
     fileSize: 'File size',
     allocated: 'Taken on disk',
     usedData: 'Holds data',
@@ -165,7 +164,7 @@ export const enImage = {
     means: 'What it means',
     leadsTo: 'What it leads to',
     doNow: 'What to do',
-    severity: { corruption: 'Damage', leak: 'Wasted space', error: 'Not checked', notice: 'Note' },
+    severity: { corruption: 'Damage', leak: 'Harmless', error: 'Not checked', notice: 'Note' },
     repair: { safe: 'Repair is safe', guess: 'Repair is a guess', none: 'No repair' },
     columns: { host: 'In the file', guest: 'On the disk', values: 'Values', owners: 'Used by' },
     ofSnapshot: (name: string) => `snapshot “${name}”`,
@@ -207,7 +206,7 @@ export const enImage = {
       `of which about ${time} for the browser’s own check of the finished file`,
     forecastDownload: (time: string) => `and about ${time} for the download`,
     forecastSnapshots: (n: number) =>
-      `${count(n, 'snapshot stays', 'snapshots stay')} in the source only: a raw disk has no room for them.`,
+      `${count(n, 'snapshot stays', 'snapshots stay')} in the source only: a raw disk has no room for ${n === 1 ? 'it' : 'them'}.`,
     sourceUnchanged: 'The source is not changed.',
     start: 'Convert',
     startChoose: 'Choose a place and convert…',

@@ -18,7 +18,6 @@ export const en = {
     title: 'Virtual machine disks, opened in the browser',
     lead: 'See what a qcow2 file is, check whether it is whole, and get the disk out of it.',
     drop: 'Drop a disk image here',
-    or: 'or',
     open: 'Open image…',
     sample: 'Try a sample',
     sampleAbout: 'A small Linux disk with a snapshot, compressed data and one harmless fault.',

@@ -9,7 +9,6 @@ export const zhCN: Text = {
     title: '在浏览器中打开虚拟机磁盘',
     lead: '查看 qcow2 文件的内容与结构，检查它是否完好，并取出其中的磁盘。',
     drop: '将磁盘镜像拖放到此处',
-    or: '或',
     open: '打开镜像…',
     sample: '试用示例',
     sampleAbout: '一个小型 Linux 磁盘，含快照、压缩数据和一处无害的问题。',

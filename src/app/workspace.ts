@@ -1,0 +1,6 @@
+/** All that the frame needs once the first screen is painted, as one thing to load. */
+export { engine } from './engine.svelte.ts';
+export { images } from './images.svelte.ts';
+export { jobs } from './jobs.svelte.ts';
+export { stored } from './stored.svelte.ts';
+export { windowTitle } from './window-title.ts';
