@@ -48,7 +48,6 @@ export async function compare(context: Context, argv: readonly string[]): Promis
     if (!quiet) context.host.stdout(`${text}\n`);
   };
   const line = new ProgressLine(context.host, given.has('progress') && !quiet);
-  line.show(0);
   try {
     return await run(context, {
       names: [first, second],
@@ -78,6 +77,7 @@ async function run(context: Context, task: Task): Promise<number> {
   try {
     const second = await open(secondName, task.formats[1]);
     try {
+      task.line.show(0);
       const { outcome, sizeMismatch } = await compareDisks(first.disk, second.disk, {
         signal: context.signal,
         strict: task.strict,

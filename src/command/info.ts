@@ -164,12 +164,10 @@ function toText({ name, info }: Described): string {
 function snapshotLines(snapshots: readonly SnapshotInfo[]): string[] {
   const row = (id: string, tag: string, size: string, date: string, clock: string, count: string) =>
     [
-      id.padEnd(9),
-      ` ${tag.padEnd(16)}`,
-      ` ${size.padStart(8)}`,
-      ` ${date.padStart(19)}`,
-      ` ${clock.padStart(12)}`,
-      ` ${count.padStart(10)}`,
+      `${padEnd(id, 9)} ${padEnd(tag, 16)} ${size.padStart(8)}`,
+      date.padStart(20),
+      clock.padStart(13),
+      count.padStart(11),
     ].join('');
   const heading = row('ID', 'TAG', 'VM SIZE', 'DATE', 'VM CLOCK', 'ICOUNT');
   const rows = snapshots.map((snapshot) =>
@@ -183,6 +181,12 @@ function snapshotLines(snapshots: readonly SnapshotInfo[]): string[] {
     ),
   );
   return ['Snapshot list:', heading, ...rows];
+}
+
+/** Pads to a width in bytes, as C does: names need not be ASCII. */
+function padEnd(text: string, width: number): string {
+  const { length } = new TextEncoder().encode(text);
+  return text + ' '.repeat(Math.max(0, width - length));
 }
 
 /** Local time, as the real program prints it. */

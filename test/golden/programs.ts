@@ -2,6 +2,7 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { expect } from 'vitest';
 import { NodeHost } from '../../src/command/node/host.ts';
@@ -38,11 +39,11 @@ if (!available) {
 }
 
 function start(program: string, args: readonly string[], cwd?: string): Promise<Outcome> {
-  return new Promise((resolve) => {
+  return new Promise((done) => {
     const options = { encoding: 'utf8', maxBuffer: 2 ** 28, ...(cwd === undefined ? {} : { cwd }) };
     execFile(program, args, options as { encoding: 'utf8' }, (error, stdout, stderr) => {
       const exitCode = error === null ? 0 : (error.signal ?? error.code ?? 'unknown');
-      resolve({ stdout, stderr, exitCode });
+      done({ stdout, stderr, exitCode });
     });
   });
 }
@@ -52,9 +53,14 @@ export function qemuImg(args: readonly string[], cwd?: string): Promise<Outcome>
   return start(QEMU_IMG, args, cwd);
 }
 
+/** Runs Node. */
+export function runNode(args: readonly string[], cwd?: string): Promise<Outcome> {
+  return start(process.execPath, args, cwd);
+}
+
 /** Runs our program as it is delivered. */
 export function builtQemuImg(args: readonly string[], cwd?: string): Promise<Outcome> {
-  return start(process.execPath, ['dist/cli/qemu-img.mjs', ...args], cwd);
+  return runNode([resolve('dist/cli/qemu-img.mjs'), ...args], cwd);
 }
 
 /** Runs a program that makes what a test needs. @throws when it fails */
