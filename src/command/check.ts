@@ -16,6 +16,7 @@ import {
 import { openByName, probeChain } from './images.ts';
 import { formatJson, type Value } from './json.ts';
 import { errorText } from './messages.ts';
+import { toDecimals } from './sizes.ts';
 
 const SPECS = [
   COMMON.help,
@@ -130,7 +131,7 @@ function statistics(checked: CheckReport): string[] {
   const { totalClusters: total, allocatedClusters: allocated } = checked;
   const lines: string[] = [];
   if (total > 0 && allocated > 0) {
-    const share = (part: number, whole: number) => ((part * 100) / whole).toFixed(2);
+    const share = (part: number, whole: number) => toDecimals((part * 100) / whole, 2);
     lines.push(
       `${allocated}/${total} = ${share(allocated, total)}% allocated, ` +
         `${share(checked.fragmentedClusters, allocated)}% fragmented, ` +

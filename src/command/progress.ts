@@ -1,4 +1,5 @@
 import type { CommandHost } from './host.ts';
+import { toDecimals } from './sizes.ts';
 
 /** Shows progress as qemu-img does: a line that is overwritten, in steps of one per cent. */
 export class ProgressLine {
@@ -18,7 +19,7 @@ export class ProgressLine {
     const due = this.#last < 0 || percent > this.#last + 1 || percent === 100;
     if (!due || percent === this.#last) return;
     this.#last = percent;
-    this.#host.stdout(`    (${percent.toFixed(2)}/100%)\r`);
+    this.#host.stdout(`    (${toDecimals(percent, 2)}/100%)\r`);
   }
 
   /** Leaves the line. */

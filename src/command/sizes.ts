@@ -55,7 +55,21 @@ export function formatSize(bytes: number): string {
 
 /** As C prints `%0.3g`: three significant digits, no zeros behind them. */
 function threeDigits(value: number): string {
-  const rounded = Number(value.toPrecision(3));
+  const decimals = value < 1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0;
+  const rounded = Number(toDecimals(value, decimals));
   if (rounded < 1000) return String(rounded);
   return rounded.toExponential().replace(/e\+(\d)$/, 'e+0$1');
+}
+
+/**
+ * As C prints `%.2f` (for two decimals): exactly between two results it takes the even one, where
+ * toFixed takes the larger.
+ */
+export function toDecimals(value: number, decimals: number): string {
+  const scaled = value * 10 ** decimals;
+  // Only fractions of a power of two can lie exactly between, and those are exact as numbers.
+  const isBetween = Number.isInteger(value * 2 ** (decimals + 1)) && scaled % 1 === 0.5;
+  if (!isBetween) return value.toFixed(decimals);
+  const down = Math.floor(scaled);
+  return ((down % 2 === 0 ? down : down + 1) / 10 ** decimals).toFixed(decimals);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatSize, parseSize } from '../../src/command/sizes.ts';
+import { formatSize, parseSize, toDecimals } from '../../src/command/sizes.ts';
 
 describe('reading sizes', () => {
   it.each([
@@ -64,6 +64,13 @@ describe('printing sizes', () => {
     [1536, '1.5 KiB'],
     [100352, '98 KiB'],
     [200704, '196 KiB'],
+    // Exactly between two: the even one.
+    [1152, '1.12 KiB'],
+    [1408, '1.38 KiB'],
+    [12544, '12.2 KiB'],
+    [12928, '12.6 KiB'],
+    [102912, '100 KiB'],
+    [103936, '102 KiB'],
     [1000448, '977 KiB'],
     [1023500, '1e+03 KiB'],
     [1047552, '0.999 MiB'],
@@ -77,5 +84,19 @@ describe('printing sizes', () => {
     [2 ** 63, '8 EiB'],
   ])('%d bytes', (bytes, text) => {
     expect(formatSize(bytes)).toBe(text);
+  });
+});
+
+describe('rounding as C does', () => {
+  it.each([
+    [3.125, 2, '3.12'],
+    [3.375, 2, '3.38'],
+    [0.005, 2, '0.01'],
+    [100, 2, '100.00'],
+    [0.5, 0, '0'],
+    [1.5, 0, '2'],
+    [33.333333, 2, '33.33'],
+  ])('%d to %d decimals', (value, decimals, text) => {
+    expect(toDecimals(value, decimals)).toBe(text);
   });
 });
