@@ -49,9 +49,9 @@ export function looksLikeDisk(first: Uint8Array, size: number): boolean {
  */
 export function identify(first: Uint8Array, size: number): ForeignContent {
   if (size === 0) return 'empty';
-  if (size < 72) return isText(first) && size > 8 ? 'text' : 'too-short';
   const known = FOREIGN.find((signature) => matches(first, signature));
   if (known !== undefined) return known.kind;
+  if (size < 72) return isText(first) && size > 8 ? 'text' : 'too-short';
   if (!isText(first.subarray(0, 4096))) return 'unknown';
   const head = new TextDecoder().decode(first.subarray(0, 1024)).toLowerCase();
   return /<!doctype html|<html|<head|<body/.test(head) ? 'html' : 'text';

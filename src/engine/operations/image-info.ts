@@ -1,5 +1,8 @@
 /** What is known of an image without reading its guest: plain data, for `info` and the overview. */
 import type { FormatName } from '../formats/format.ts';
+import type { LuksInfo } from '../formats/luks-header.ts';
+
+export type { LuksInfo, LuksSlot } from '../formats/luks-header.ts';
 
 /** Everything that `info` and the overview say of an image. Plain data. Sizes in bytes. */
 export interface ImageInfo {
@@ -41,6 +44,8 @@ export interface Qcow2Info {
   dataFile: string | undefined;
   dataFileRaw: boolean;
   encryption: 'none' | 'aes' | 'luks';
+  /** What the LUKS header says; undefined without one. */
+  luks: LuksInfo | undefined;
   /** Every feature bit that is set, known or not. */
   features: FeatureBit[];
   /** Every header field, from the field table: for the structure view. */

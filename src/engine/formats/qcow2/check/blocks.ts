@@ -102,13 +102,11 @@ export class RefcountBlocks {
   }
 
   #note(kind: Finding['kind'], values: Finding['values'], host: Finding['host']): void {
-    this.#context.note({
-      kind,
-      severity: 'corruption',
+    this.#context.note(kind, 'corruption', () => ({
       ...(host === undefined ? {} : { host }),
       values,
       repair: 'safe',
-    });
+    }));
   }
 
   /** Compares every cluster's refcount with its references. */
@@ -148,24 +146,24 @@ export class RefcountBlocks {
   #mismatch(cluster: number, refcount: number, references: number): void {
     const { clusterSize } = this.#context;
     const leak = refcount > references;
-    this.#context.note({
-      kind: leak ? 'leak' : refcount === 0 ? 'refcount-zero' : 'refcount-low',
-      severity: leak ? 'leak' : 'corruption',
-      host: { offset: cluster * clusterSize, length: clusterSize },
-      values: { cluster, refcount: countText(refcount), references },
-      repair: 'safe',
-    });
+    this.#context.note(
+      leak ? 'leak' : refcount === 0 ? 'refcount-zero' : 'refcount-low',
+      leak ? 'leak' : 'corruption',
+      () => ({
+        host: { offset: cluster * clusterSize, length: clusterSize },
+        values: { cluster, refcount: countText(refcount), references },
+        repair: 'safe',
+      }),
+    );
   }
 
   #unreadable(cluster: number, index: number): void {
     const { clusterSize } = this.#context;
-    this.#context.note({
-      kind: 'refcount-unreadable',
-      severity: 'error',
+    this.#context.note('refcount-unreadable', 'error', () => ({
       host: { offset: cluster * clusterSize, length: clusterSize },
       values: { cluster, block: this.table.offset(index).toString(16), index },
       repair: 'none',
-    });
+    }));
   }
 }
 

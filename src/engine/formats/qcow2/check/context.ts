@@ -1,6 +1,6 @@
 /** What the parts of a check share: the image, the report, and the way findings are noted. */
 import type { CheckReport } from '../../../operations/check-report.ts';
-import type { Finding, Severity } from '../../../operations/finding.ts';
+import type { Finding, FindingKind, Severity } from '../../../operations/finding.ts';
 import type { RunOptions } from '../../../operations/operation.ts';
 import { throwIfCancelled } from '../../../errors.ts';
 import { pacer } from '../../../yield.ts';
@@ -16,6 +16,9 @@ export interface CheckOptions extends RunOptions {
   /** Look up who uses the clusters that findings name: a second walk when there are any. */
   explain?: boolean | undefined;
 }
+
+/** Everything of a finding but what is counted. */
+export type FindingDetails = Omit<Finding, 'kind' | 'severity'>;
 
 const DEFAULT_LIMIT = 1000;
 
@@ -56,12 +59,18 @@ export class CheckContext {
     };
   }
 
-  /** Notes a finding and counts it as qemu-img does. */
-  note(finding: Finding): void {
+  /**
+   * Notes a finding and counts it as qemu-img does. Its details are asked for only when somebody
+   * will see them: a ruined table brings millions.
+   */
+  note(kind: FindingKind, severity: Severity, details: () => FindingDetails): void {
     const { report } = this;
-    countAs(report, finding.severity);
-    report.findingCounts[finding.kind] = (report.findingCounts[finding.kind] ?? 0) + 1;
-    if (report.findings.length < this.#limit) report.findings.push(finding);
+    countAs(report, severity);
+    report.findingCounts[kind] = (report.findingCounts[kind] ?? 0) + 1;
+    const kept = report.findings.length < this.#limit;
+    if (!kept && this.options.onFinding === undefined) return;
+    const finding: Finding = { kind, severity, ...details() };
+    if (kept) report.findings.push(finding);
     this.options.onFinding?.(finding);
   }
 
@@ -84,14 +93,12 @@ export class CheckContext {
       if (this.counts.add(cluster)) continue;
       counted = false;
       const at = cluster * clusterSize;
-      this.note({
-        kind: 'refcount-overflow',
-        severity: 'corruption',
+      this.note('refcount-overflow', 'corruption', () => ({
         host: { offset: at, length: clusterSize },
         ...(guest === undefined ? {} : { guest }),
         values: { offset: at.toString(16) },
         repair: 'none',
-      });
+      }));
     }
     return counted;
   }
@@ -99,14 +106,12 @@ export class CheckContext {
   #outside(offset: number, size: number, guest: Finding['guest'], offsetText?: string): void {
     const end = offset + size;
     if (end <= Number.MAX_SAFE_INTEGER) this.furthest = Math.max(this.furthest, end);
-    this.note({
-      kind: 'reference-outside',
-      severity: 'corruption',
+    this.note('reference-outside', 'corruption', () => ({
       host: { offset, length: size },
       ...(guest === undefined ? {} : { guest }),
       values: { offset: offsetText ?? offset.toString(16), size: size.toString(16) },
       repair: 'none',
-    });
+    }));
   }
 
   /** Announces work to come, bytes of tables. */

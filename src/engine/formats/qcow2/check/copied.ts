@@ -12,14 +12,14 @@ import { walkL2, type L2Visit } from './walk.ts';
 export async function checkCopied(
   context: CheckContext,
   blocks: RefcountBlocks,
-  suspects: ReadonlySet<number>,
+  suspects: Uint8Array,
 ): Promise<void> {
-  if (suspects.size === 0) return;
+  if (!suspects.includes(1)) return;
   for await (const batch of walkL2(context.image, context.image.l1, suspects)) {
     for (const visit of batch) {
       checkTable(context, blocks, visit);
-      await context.passed(0);
     }
+    await context.passed(0);
   }
 }
 
@@ -32,14 +32,12 @@ function checkTable(context: CheckContext, blocks: RefcountBlocks, visit: L2Visi
   if (refcount === undefined) return;
   const base = index * header.l2Coverage;
   if ((refcount === 1) !== ((high & COPIED_HIGH) !== 0)) {
-    context.note({
-      kind: 'copied-l1',
-      severity: 'corruption',
+    context.note('copied-l1', 'corruption', () => ({
       host: { offset, length: clusterSize },
       guest: { offset: base, length: header.l2Coverage },
       values: { index, entry: hex64(high, low), refcount },
       repair: 'safe',
-    });
+    }));
   }
   if (visit.bytes !== undefined) checkEntries(context, blocks, visit.bytes, base);
 }
@@ -64,13 +62,11 @@ function checkEntries(
     if (offset === 0 && !(header.hasDataFile && copied && !zero)) continue;
     const refcount = header.hasDataFile ? 1 : blocks.get(Math.floor(offset / clusterSize));
     if (refcount === undefined || (refcount === 1) === copied) continue;
-    context.note({
-      kind: 'copied-l2',
-      severity: 'corruption',
+    context.note('copied-l2', 'corruption', () => ({
       host: { offset, length: clusterSize },
       guest: { offset: base + (at / step) * clusterSize, length: clusterSize },
       values: { entry: hex64(high, low), refcount },
       repair: 'safe',
-    });
+    }));
   }
 }

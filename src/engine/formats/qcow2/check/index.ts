@@ -36,9 +36,7 @@ function checkSnapshotTable(context: CheckContext): string | undefined {
   const { snapshotError, header } = image;
   if (snapshotError !== undefined && snapshotError.code === 'invalid-header') {
     const details = snapshotError.details as { problem: string; message: string };
-    context.note({
-      kind: 'snapshot-table-invalid',
-      severity: 'error',
+    context.note('snapshot-table-invalid', 'error', () => ({
       host: { offset: header.snapshotsOffset, length: image.clusterSize },
       values: {
         problem: details.problem,
@@ -46,18 +44,16 @@ function checkSnapshotTable(context: CheckContext): string | undefined {
         overhang: Math.max(0, header.snapshotCount - LIMITS.snapshots),
       },
       repair: 'guess',
-    });
+    }));
     return details.problem === 'snapshot-table-offset' ? 'Invalid argument' : 'File too large';
   }
   for (const [index, snapshot] of image.snapshots.entries()) {
     if (header.version < 3 || snapshot.extraDataSize >= 16) continue;
-    context.note({
-      kind: 'snapshot-incomplete',
-      severity: 'corruption',
+    context.note('snapshot-incomplete', 'corruption', () => ({
       host: { offset: header.snapshotsOffset, length: image.snapshotTable.size },
       values: { index, id: snapshot.id, name: snapshot.name },
       repair: 'safe',
-    });
+    }));
   }
   return undefined;
 }
@@ -92,13 +88,11 @@ async function countBitmaps(context: CheckContext): Promise<string | undefined> 
     const table = await readTable(image.storage, bitmap.tableOffset, bitmap.tableSize);
     const bad = firstBadEntry(table, clusterSize);
     if (bad !== undefined) {
-      context.note({
-        kind: 'bitmap-invalid',
-        severity: 'corruption',
+      context.note('bitmap-invalid', 'corruption', () => ({
         host: { offset: bitmap.tableOffset, length: bitmap.tableSize * 8 },
         values: { name: bitmap.name, entry: bad },
         repair: 'none',
-      });
+      }));
       return 'Invalid argument';
     }
     for (let i = 0; i < table.length; i += 2) {
@@ -127,25 +121,17 @@ function noteState(context: CheckContext): void {
   const { image, fileSize, furthest } = context;
   const { header } = image;
   if (furthest > fileSize) {
-    context.note({
-      kind: 'truncated',
-      severity: 'notice',
+    context.note('truncated', 'notice', () => ({
       host: { offset: fileSize, length: furthest - fileSize },
       values: { end: furthest, size: fileSize, missing: furthest - fileSize },
       repair: 'none',
-    });
+    }));
   }
   const flags = { offset: 72, length: 8 };
   if (header.dirty) {
-    context.note({ kind: 'dirty', severity: 'notice', host: flags, values: {}, repair: 'safe' });
+    context.note('dirty', 'notice', () => ({ host: flags, values: {}, repair: 'safe' }));
   }
   if (header.corrupt) {
-    context.note({
-      kind: 'corrupt-bit',
-      severity: 'notice',
-      host: flags,
-      values: {},
-      repair: 'guess',
-    });
+    context.note('corrupt-bit', 'notice', () => ({ host: flags, values: {}, repair: 'guess' }));
   }
 }

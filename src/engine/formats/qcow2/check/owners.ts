@@ -26,9 +26,11 @@ const EXPLAINED = new Set<Finding['kind']>([
 class Register {
   readonly #owners = new Map<number, Owner[]>();
   readonly #clusterSize: number;
+  readonly #fileSize: number;
 
-  constructor(findings: readonly Finding[], clusterSize: number) {
+  constructor(findings: readonly Finding[], { clusterSize, fileSize }: CheckContext) {
     this.#clusterSize = clusterSize;
+    this.#fileSize = fileSize;
     for (const { kind, host } of findings) {
       if (!EXPLAINED.has(kind) || host === undefined || this.#owners.size >= MOST_CLUSTERS)
         continue;
@@ -51,7 +53,8 @@ class Register {
     guestOffset = -1,
     snapshot = '',
   ): void {
-    if (length <= 0) return;
+    // Clusters behind the end have no findings, and beyond 2^53 counting would not get anywhere.
+    if (length <= 0 || offset >= this.#fileSize) return;
     const first = Math.floor(offset / this.#clusterSize);
     const last = Math.floor((offset + length - 1) / this.#clusterSize);
     if (last - first > this.#owners.size) {
@@ -75,7 +78,7 @@ class Register {
 /** Adds `owners` to the findings of the report and notes overlaps of unlike owners. */
 export async function addOwners(context: CheckContext): Promise<void> {
   const { image, clusterSize, report } = context;
-  const register = new Register(report.findings, clusterSize);
+  const register = new Register(report.findings, context);
   if (register.isEmpty) return;
   const { header } = image;
   register.claim(0, clusterSize, 'header');
@@ -170,14 +173,13 @@ function noteOverlap(context: CheckContext, finding: Finding, owners: readonly O
   const kinds = new Set(owners.map((owner) => owner.kind));
   const others = owners.filter((owner) => owner.kind !== 'compressed' && owner.snapshot === '');
   const clash = kinds.size > 1 || others.length > 1;
-  if (finding.kind === 'leak' || !clash || finding.host === undefined) return;
-  context.note({
-    kind: 'overlap',
-    severity: 'notice',
-    host: finding.host,
+  const { host } = finding;
+  if (finding.kind === 'leak' || !clash || host === undefined) return;
+  context.note('overlap', 'notice', () => ({
+    host,
     ...(finding.guest === undefined ? {} : { guest: finding.guest }),
     values: { claims: owners.length },
     owners: owners.slice(),
     repair: 'guess',
-  });
+  }));
 }

@@ -32,12 +32,13 @@ export class ReferenceWalk {
   readonly #context: CheckContext;
   readonly #blocks: RefcountBlocks;
   readonly #visits = new Map<number, number>();
-  /** L1 indexes whose COPIED flags, or those of their tables, disagree with the refcounts. */
-  readonly suspects = new Set<number>();
+  /** Not 0 for L1 indexes whose COPIED flags, or those of their tables, disagree with refcounts. */
+  readonly suspects: Uint8Array;
 
   constructor(context: CheckContext, blocks: RefcountBlocks) {
     this.#context = context;
     this.#blocks = blocks;
+    this.suspects = new Uint8Array(context.image.header.l1Size);
   }
 
   /** Header, active L1 table, snapshots: everything that leads to guest data. */
@@ -90,9 +91,10 @@ export class ReferenceWalk {
       this.#note('l2-unaligned', values, { offset, length: clusterSize }, guest);
     }
     if (active && offset !== 0) this.#compareCopied(index, high, offset);
+    if (visit.bytes === undefined) return;
     const visits = (this.#visits.get(offset) ?? 0) + 1;
     this.#visits.set(offset, visits);
-    if (visit.bytes === undefined || visits > MOST_VISITS) return;
+    if (visits > MOST_VISITS) return;
     this.#table(visit.bytes, index, base, active);
   }
 
@@ -147,7 +149,7 @@ export class ReferenceWalk {
     if (!active) return;
     report.allocatedClusters += allocated;
     report.fragmentedClusters += fragmented;
-    if (suspect) this.suspects.add(index);
+    if (suspect) this.suspects[index] = 1;
   }
 
   /** The rare entries. Returns the host offset of a cluster that keeps its place in the file. */
@@ -239,7 +241,7 @@ export class ReferenceWalk {
     const { image, clusterSize } = this.#context;
     const refcount = this.#blocks.get(Math.floor(offset / clusterSize));
     const one = image.header.hasDataFile || refcount === 1;
-    if (one !== ((high & COPIED_HIGH) !== 0)) this.suspects.add(index);
+    if (one !== ((high & COPIED_HIGH) !== 0)) this.suspects[index] = 1;
   }
 
   #note(
@@ -248,14 +250,12 @@ export class ReferenceWalk {
     host?: Finding['host'],
     guest?: Finding['guest'],
   ): void {
-    this.#context.note({
-      kind,
-      severity: kind === 'zero-in-v2' ? 'notice' : 'corruption',
+    this.#context.note(kind, kind === 'zero-in-v2' ? 'notice' : 'corruption', () => ({
       ...(host === undefined ? {} : { host }),
       ...(guest === undefined ? {} : { guest }),
       values,
       repair: kind === 'zero-unaligned' || kind === 'compressed-copied' ? 'safe' : 'none',
-    });
+    }));
   }
 }
 

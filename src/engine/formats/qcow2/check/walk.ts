@@ -12,7 +12,7 @@ export interface L2Visit {
   /** Host offset, bytes; may be misaligned or outside. */
   readonly offset: number;
   /** The table's bytes; undefined where the file has none there (all zeros). */
-  readonly bytes: Uint8Array | undefined;
+  bytes: Uint8Array | undefined;
 }
 
 /** One L1 table: the active one, or a snapshot's. */
@@ -25,19 +25,21 @@ export interface L1Tree {
 
 /** Bytes of L2 tables that are read together. */
 const BATCH_BYTES = 4 * 1024 * 1024;
+/** Entries of a batch, whether they lead to something or not. */
+const BATCH_ENTRIES = 16384;
 
 /**
  * Hands over the L2 tables of an L1 table in its order, in batches; while one is worked on, the
  * next is read. Tables behind the end of the file are not read: they would be zeros.
- * @param wanted which entries (all that are not zero by default)
+ * @param wanted not 0 for the entries that are wanted; by default all that are not zero
  */
 export async function* walkL2(
   image: Qcow2Image,
   l1: Table,
-  wanted?: ReadonlySet<number>,
+  wanted?: Uint8Array,
 ): AsyncGenerator<L2Visit[], undefined> {
   let ahead: Promise<L2Visit[]> | undefined;
-  for (const batch of batches(image.clusterSize, l1, wanted)) {
+  for (const batch of batches(image.clusterSize, image.storage.size, l1, wanted)) {
     const current = ahead;
     ahead = load(batch, image.clusterSize, image.storage);
     // Should the walk end before it is asked for, its failure is nobody's business.
@@ -48,30 +50,32 @@ export async function* walkL2(
   return undefined;
 }
 
-type Entry = Omit<L2Visit, 'bytes'>;
-
 function* batches(
   clusterSize: number,
+  fileSize: number,
   l1: Table,
-  wanted: ReadonlySet<number> | undefined,
-): Generator<Entry[], undefined> {
-  const most = Math.max(1, Math.floor(BATCH_BYTES / clusterSize));
-  let batch: Entry[] = [];
+  wanted: Uint8Array | undefined,
+): Generator<L2Visit[], undefined> {
+  let batch: L2Visit[] = [];
+  let bytes = 0;
   for (let index = 0; index < l1.length / 2; index++) {
     const high = l1[index * 2] as number;
     const low = l1[index * 2 + 1] as number;
-    if ((high | low) === 0 || wanted?.has(index) === false) continue;
-    batch.push({ index, high, low, offset: entryOffset(high, low) });
-    if (batch.length < most) continue;
+    if ((high | low) === 0 || wanted?.[index] === 0) continue;
+    const offset = entryOffset(high, low);
+    batch.push({ index, high, low, offset, bytes: undefined });
+    if (offset < fileSize) bytes += clusterSize;
+    if (bytes < BATCH_BYTES && batch.length < BATCH_ENTRIES) continue;
     yield batch;
     batch = [];
+    bytes = 0;
   }
   if (batch.length > 0) yield batch;
   return undefined;
 }
 
 async function load(
-  batch: readonly Entry[],
+  batch: L2Visit[],
   clusterSize: number,
   storage: Qcow2Image['storage'],
 ): Promise<L2Visit[]> {
@@ -79,11 +83,13 @@ async function load(
   for (const { offset } of batch) {
     if (offset < storage.size) pieces.set(offset, { offset, length: clusterSize });
   }
+  if (pieces.size === 0) return batch;
   const tables = new Map<number, Uint8Array>();
   await gather(storage, [...pieces.values()], (piece, bytes) => {
     tables.set(piece.offset, bytes);
   });
-  return batch.map((visit) => ({ ...visit, bytes: tables.get(visit.offset) }));
+  for (const visit of batch) visit.bytes = tables.get(visit.offset);
+  return batch;
 }
 
 /** The active tree and those of the snapshots whose L1 table can be had, one after the other. */
