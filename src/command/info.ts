@@ -1,5 +1,5 @@
 /** `qemu-img info`: what an image is. */
-import type { ImageInfo, SnapshotInfo } from '../engine/operations/inspect.ts';
+import type { ImageInfo, Qcow2Info, SnapshotInfo } from '../engine/operations/inspect.ts';
 import {
   COMMON,
   CommandFailure,
@@ -127,13 +127,34 @@ function specific({ qcow2 }: ImageInfo): { type: string; data: Value } | undefin
     'compression-type': qcow2.compressionType,
     'refcount-bits': qcow2.refcountBits,
     ...(qcow2.version === 2 ? {} : version3),
-    encrypt: encryption(qcow2.encryption),
+    encrypt: encryption(qcow2),
   };
   return { type: 'qcow2', data };
 }
 
-function encryption(kind: 'none' | 'aes' | 'luks'): Value | undefined {
-  return kind === 'none' ? undefined : { format: kind };
+function encryption({ encryption: format, luks }: Qcow2Info): Value | undefined {
+  if (format === 'none') return undefined;
+  if (luks === undefined) return { format };
+  const [mode = '', generator = '', generatorHash] = luks.cipherMode.split(/[-:]/);
+  // XTS has two keys; the cipher is named by the length of one.
+  const bits = mode === 'xts' ? luks.keyBits / 2 : luks.keyBits;
+  return {
+    format,
+    'cipher-alg': `${luks.cipherName}-${bits}`,
+    'cipher-mode': mode,
+    'ivgen-alg': generator,
+    'ivgen-hash-alg': generatorHash,
+    'hash-alg': luks.hash,
+    uuid: luks.uuid,
+    'payload-offset': luks.payloadOffset,
+    'master-key-iters': luks.iterations,
+    slots: luks.slots.map((slot) => ({
+      active: slot.active,
+      iters: slot.active ? slot.iterations : undefined,
+      stripes: slot.active ? slot.stripes : undefined,
+      'key-offset': slot.keyOffset,
+    })),
+  };
 }
 
 function toText({ name, info }: Described): string {

@@ -21,7 +21,7 @@ const KEY_ORDER = [
   ...['icount', 'vm-clock-nsec', 'flags', 'name', 'granularity', 'date-sec', 'date-nsec'],
   ...['vm-clock-sec', 'id', 'vm-state-size'],
   // encryption
-  ...['ivgen-alg', 'hash-alg', 'cipher-alg', 'uuid'],
+  ...['ivgen-alg', 'hash-alg', 'cipher-alg', 'uuid', 'ivgen-hash-alg'],
   // the image
   ...['backing-filename-format', 'snapshots', 'virtual-size', 'filename', 'cluster-size', 'format'],
   ...['fragmented-clusters', 'actual-size', 'format-specific', 'full-backing-filename'],
