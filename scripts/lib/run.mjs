@@ -23,7 +23,7 @@ const running = new Set();
  *   at once; after `minutes` the program and all that it started are ended
  * @returns {Promise<Outcome>}
  */
-export function run(command, args, { env = {}, minutes = 15, show = false } = {}) {
+export function run(command, args, { env = {}, minutes = 10, show = false } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd: ROOT,
