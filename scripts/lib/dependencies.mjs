@@ -28,11 +28,14 @@ function staleness() {
     if (there === undefined) return `${path} is missing`;
     if (there.version !== version || there.integrity !== integrity) return `${path} is another`;
   }
-  const surplus = Object.keys(installed).find((path) => wanted[path] === undefined);
+  const surplus = Object.keys(installed).find(
+    (path) => wanted[path] === undefined && installed[path]?.extraneous !== true,
+  );
   return surplus === undefined ? undefined : `${surplus} is not in the lock`;
 }
 
-/** @typedef {{ version?: string, integrity?: string, optional?: boolean }} LockedPackage */
+/** @typedef {{ version?: string, integrity?: string, optional?: boolean,
+ *   extraneous?: boolean }} LockedPackage */
 
 /**
  * @param {string} file
