@@ -65,7 +65,7 @@ interface Task {
   names: readonly [string, string];
   formats: readonly [string | undefined, string | undefined];
   strict: boolean;
-  say(text: string): void;
+  say: (text: string) => void;
   line: ProgressLine;
 }
 

@@ -1,7 +1,7 @@
 /** Damaged images: sound ones with single fields changed, one kind of damage each. */
 import { join } from 'node:path';
 import { make } from './programs.ts';
-import { bitmapsExtension, COMPRESSED, COPIED, Qcow2Editor } from './qcow2-editor.ts';
+import { bitmapsExtension, COMPRESSED, COPIED, type Qcow2Editor } from './qcow2-editor.ts';
 
 const K = 1024;
 

@@ -1,46 +1,98 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
+import { errnoText } from '../../src/command/node/errno.ts';
 import { FileStorage } from '../../src/command/node/file-storage.ts';
-import {
-  describeReading,
-  describeReadOnly,
-  describeWriting,
-  pattern,
-  type Subject,
-} from './conformance.ts';
+import { NodeHost } from '../../src/command/node/host.ts';
+import { isImageError } from '../../src/engine/errors.ts';
+import { describeReading, describeReadOnly, describeWriting, pattern } from './conformance.ts';
 
-let folder = '';
-let next = 1;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'qcow2-workbench-'));
-});
+const folder = mkdtempSync(join(tmpdir(), 'file-storage-'));
+let count = 0;
+
 afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-function subject(name: string, mode: 'read' | 'modify'): Subject {
-  return {
-    name,
-    make: (content) => {
-      const path = join(folder, `${next++}`);
-      writeFileSync(path, content);
-      return FileStorage.open(path, mode);
-    },
-  };
+function fileWith(content: Uint8Array): string {
+  const path = join(folder, `file-${++count}`);
+  writeFileSync(path, content);
+  return path;
 }
 
-describeReading(subject('file under Node', 'modify'));
-describeWriting(subject('file under Node', 'modify'));
-describeReadOnly(subject('file under Node, read only', 'read'));
+const subject = {
+  name: 'file',
+  make: (content: Uint8Array) => FileStorage.open(fileWith(content), 'modify'),
+};
+describeReading(subject);
+describeWriting(subject);
+describeReadOnly({
+  name: 'file, read only',
+  make: (content) => FileStorage.open(fileWith(content), 'read'),
+});
 
-describe('file under Node', () => {
-  it('takes no room for holes', async () => {
-    const storage = await subject('', 'modify').make(pattern(10));
-    await storage.resize(2 ** 36);
-    expect(storage.size).toBe(2 ** 36);
-    expect((await storage.allocated?.()) ?? Infinity).toBeLessThan(2 ** 20);
+async function reasonOf(opening: Promise<unknown>): Promise<string> {
+  try {
+    await opening;
+  } catch (error) {
+    if (isImageError(error, 'open-failed')) return error.details.reason;
+    if (isImageError(error)) return error.code;
+  }
+  return 'none';
+}
+
+describe('files under Node', () => {
+  it('leave holes', async () => {
+    const storage = await FileStorage.open(fileWith(new Uint8Array()), 'modify');
+    await storage.resize(2 ** 40);
+    await storage.write(2 ** 39, pattern(10));
+    expect(await storage.allocated()).toBeLessThan(2 ** 20);
+    expect(storage.size).toBe(2 ** 40);
+    await storage.close();
+  });
+
+  it('that cannot be opened say why as the system does', async () => {
+    expect(await reasonOf(FileStorage.open(join(folder, 'nothing'), 'read'))).toBe(
+      'No such file or directory',
+    );
+    const file = fileWith(pattern(1));
+    expect(await reasonOf(FileStorage.open(join(file, 'x'), 'read'))).toBe('Not a directory');
+    expect(await reasonOf(FileStorage.open(join(folder, 'x', 'y'), 'create'))).toBe(
+      'No such file or directory',
+    );
+    expect(await reasonOf(FileStorage.open(folder, 'create'))).toBe('Is a directory');
+    expect(await reasonOf(FileStorage.open(folder, 'read'))).toBe('Not a regular file');
+  });
+
+  it('that may not be read say so', () => {
+    // Root may read everything, so the system's answer is made up.
+    expect(errnoText(Object.assign(new Error(), { code: 'EACCES' }))).toBe('Permission denied');
+    expect(errnoText(new Error('something else'))).toBe('something else');
+  });
+
+  it('that are pipes are refused at once and not waited for', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    expect(await reasonOf(FileStorage.open(pipe, 'read'))).toBe('Not a regular file');
+    expect(await reasonOf(FileStorage.open(pipe, 'create'))).toBe('Not a regular file');
+  });
+
+  it('are never replaced by what is made from them, whatever they are called', async () => {
+    const source = fileWith(pattern(1000));
+    const other = join(folder, 'link');
+    symlinkSync(source, other);
+    const host = new NodeHost(
+      () => undefined,
+      () => undefined,
+    );
+    const storage = await host.open(source);
+    for (const name of [source, join(folder, '.', 'link')]) {
+      expect(await reasonOf(host.create(name))).toBe('same-file');
+      expect(await reasonOf(host.modify(name))).toBe('same-file');
+    }
+    expect(statSync(source).size).toBe(1000);
     await storage.close();
   });
 });
