@@ -20,6 +20,10 @@ const MAX_CODE_BITS = 15;
 /** Longest match; while this much room is left, the fast loop needs no test for it. */
 const MAX_MATCH = 258;
 
+/** What {@link Inflater.entry} returns besides entries. */
+const OUT_OF_INPUT = -1;
+const NO_CODE = -2;
+
 const LENGTH_BASE = new Uint16Array([
   3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131,
   163, 195, 227, 258, 0, 0,
@@ -41,23 +45,48 @@ const CODE_LENGTH_ORDER = new Uint8Array([
 ]);
 
 /**
- * A Huffman code as a table that is indexed by the next `bits` bits. An entry is
- * `symbol << 4 | length`; codes longer than `bits` lead to a second table behind the first:
- * `start << 8 | extraBits << 4 | 0` with SUBTABLE set. 0 is no code.
+ * A Huffman code as a table that is indexed by the next `bits` bits. An entry tells all that a step
+ * needs: bits 0-3 the length of the code (0: no such code), bits 4-7 how many extra bits follow,
+ * bits 8-23 the literal, or the base of a length or distance (0: not in use), and flags. Codes
+ * longer than `bits` lead to a second table: bits 8-23 where it begins, bits 4-7 its index bits.
  */
 interface Code {
-  readonly table: Uint32Array;
+  readonly table: Int32Array;
   readonly bits: number;
 }
 
-const SUBTABLE = 0x80000000;
+/** Entries with the sign bit lead to a second table. */
+const SUBTABLE = 1 << 31;
+const LITERAL = 1 << 30;
+const END_OF_BLOCK = 1 << 29;
+/** Index bits of the second tables. */
+const LITERAL_EXTRA_MASK = (1 << (MAX_CODE_BITS - LITERAL_BITS)) - 1;
+const DISTANCE_EXTRA_MASK = (1 << (MAX_CODE_BITS - DISTANCE_BITS)) - 1;
+
+/** What a symbol means, as a table entry without the length of its code. */
+type Meaning = (symbol: number) => number;
+
+function literalMeaning(symbol: number): number {
+  if (symbol < 256) return LITERAL | (symbol << 8);
+  if (symbol === 256) return END_OF_BLOCK;
+  const index = symbol - 257;
+  return ((LENGTH_BASE[index] ?? 0) << 8) | ((LENGTH_EXTRA[index] ?? 0) << 4);
+}
+
+function distanceMeaning(symbol: number): number {
+  return ((DISTANCE_BASE[symbol] ?? 0) << 8) | ((DISTANCE_EXTRA[symbol] ?? 0) << 4);
+}
+
+function plainMeaning(symbol: number): number {
+  return symbol << 8;
+}
 
 const lengths = new Uint8Array(320);
 const counts = new Uint16Array(MAX_CODE_BITS + 1);
 const nextCode = new Uint16Array(MAX_CODE_BITS + 1);
-const literalTable = new Uint32Array(1 << 15);
-const distanceTable = new Uint32Array(1 << 15);
-const codeLengthTable = new Uint32Array(1 << 7);
+const literalTable = new Int32Array(1 << 15);
+const distanceTable = new Int32Array(1 << 15);
+const codeLengthTable = new Int32Array(1 << 7);
 
 let fixedLiteral: Code | undefined;
 let fixedDistance: Code | undefined;
@@ -76,11 +105,11 @@ function reverse(code: number, length: number): number {
  * @returns whether the code is usable: complete, or (where zlib allows it) a single code of one bit
  */
 function build(
-  table: Uint32Array,
+  table: Int32Array,
   bits: number,
   from: number,
   count: number,
-  single: boolean,
+  meaning: Meaning,
 ): boolean {
   counts.fill(0);
   for (let i = 0; i < count; i++) {
@@ -94,6 +123,7 @@ function build(
     if (left < 0) return false;
   }
   // Incomplete codes: none at all, or one symbol of one bit. Both end in «no code» when met.
+  const single = meaning !== plainMeaning;
   if (left > 0 && !(single && (used === 0 || (used === 1 && counts[1] === 1)))) return false;
   let code = 0;
   for (let length = 1; length <= MAX_CODE_BITS; length++) {
@@ -108,21 +138,21 @@ function build(
     const own = nextCode[length] as number;
     nextCode[length] = own + 1;
     const reversed = reverse(own, length);
-    end = place(table, bits, reversed, length, symbol, end);
+    end = place(table, bits, reversed, length, meaning(symbol), end);
   }
   return true;
 }
 
 function place(
-  table: Uint32Array,
+  table: Int32Array,
   bits: number,
   code: number,
   length: number,
-  symbol: number,
+  meaning: number,
   end: number,
 ): number {
+  const entry = meaning | length;
   if (length <= bits) {
-    const entry = (symbol << 4) | length;
     for (let i = code; i < 1 << bits; i += 1 << length) table[i] = entry;
     return end;
   }
@@ -130,12 +160,11 @@ function place(
   const extra = MAX_CODE_BITS - bits;
   if (table[root] === 0) {
     // All second tables have the largest size: simple, and seldom more than a few are needed.
-    table[root] = (SUBTABLE | (end << 8) | (extra << 4)) >>> 0;
+    table[root] = SUBTABLE | (end << 8) | (extra << 4);
     table.fill(0, end, end + (1 << extra));
     end += 1 << extra;
   }
-  const start = ((table[root] as number) & 0x7fffffff) >>> 8;
-  const entry = (symbol << 4) | length;
+  const start = ((table[root] as number) >>> 8) & 0xffff;
   for (let i = code >>> bits; i < 1 << extra; i += 1 << (length - bits)) table[start + i] = entry;
   return end;
 }
@@ -146,11 +175,11 @@ function fixedCodes(): { literal: Code; distance: Code } {
     lengths.fill(9, 144, 256);
     lengths.fill(7, 256, 280);
     lengths.fill(8, 280, 288);
-    fixedLiteral = { table: new Uint32Array(1 << LITERAL_BITS), bits: LITERAL_BITS };
-    build(fixedLiteral.table, LITERAL_BITS, 0, 288, false);
+    fixedLiteral = { table: new Int32Array(1 << LITERAL_BITS), bits: LITERAL_BITS };
+    build(fixedLiteral.table, LITERAL_BITS, 0, 288, literalMeaning);
     lengths.fill(5, 0, 32);
-    fixedDistance = { table: new Uint32Array(1 << DISTANCE_BITS), bits: DISTANCE_BITS };
-    build(fixedDistance.table, DISTANCE_BITS, 0, 32, false);
+    fixedDistance = { table: new Int32Array(1 << DISTANCE_BITS), bits: DISTANCE_BITS };
+    build(fixedDistance.table, DISTANCE_BITS, 0, 32, distanceMeaning);
   }
   return { literal: fixedLiteral, distance: fixedDistance };
 }
@@ -161,6 +190,7 @@ type BlockEnd = 'end' | 'need' | 'full' | 'corrupt';
 class Inflater {
   readonly input: Uint8Array;
   readonly output: Uint8Array;
+  readonly view: DataView;
   at = 0;
   out = 0;
   /** Bits read ahead, the next one lowest. At most 32, so the buffer is used unsigned. */
@@ -169,6 +199,7 @@ class Inflater {
 
   constructor(input: Uint8Array, output: Uint8Array) {
     this.input = input;
+    this.view = new DataView(input.buffer, input.byteOffset, input.byteLength);
     this.output = output;
   }
 
@@ -248,12 +279,13 @@ class Inflater {
       if (!this.need(3)) return 'need';
       lengths[CODE_LENGTH_ORDER[i] as number] = this.take(3);
     }
-    if (!build(codeLengthTable, 7, 0, 19, false)) return 'corrupt';
+    if (!build(codeLengthTable, 7, 0, 19, plainMeaning)) return 'corrupt';
     const end = this.codeLengths(literals + distances);
     if (end !== 'end') return end;
     if (lengths[256] === 0) return 'corrupt';
-    if (!build(literalTable, LITERAL_BITS, 0, literals, true)) return 'corrupt';
-    if (!build(distanceTable, DISTANCE_BITS, literals, distances, true)) return 'corrupt';
+    if (!build(literalTable, LITERAL_BITS, 0, literals, literalMeaning)) return 'corrupt';
+    if (!build(distanceTable, DISTANCE_BITS, literals, distances, distanceMeaning))
+      return 'corrupt';
     return this.coded(
       { table: literalTable, bits: LITERAL_BITS },
       { table: distanceTable, bits: DISTANCE_BITS },
@@ -263,9 +295,9 @@ class Inflater {
   codeLengths(total: number): BlockEnd {
     let index = 0;
     while (index < total) {
-      const symbol = this.symbol(codeLengthTable, 7);
-      if (symbol === -1) return 'need';
-      if (symbol < 0) return 'corrupt';
+      const entry = this.entry(codeLengthTable, 7);
+      if (entry < 0) return entry === OUT_OF_INPUT ? 'need' : 'corrupt';
+      const symbol = entry >>> 8;
       if (symbol < 16) {
         lengths[index++] = symbol;
         continue;
@@ -280,31 +312,31 @@ class Inflater {
     return 'end';
   }
 
-  /** The next symbol; -1: the input ran out, -2: no such code. */
-  symbol(table: Uint32Array, bits: number): number {
+  /** The entry of the next code, which is taken; OUT_OF_INPUT or NO_CODE. */
+  entry(table: Int32Array, bits: number): number {
     for (;;) {
       let entry = table[this.hold & ((1 << bits) - 1)] as number;
-      if (entry >= SUBTABLE) {
+      if (entry < 0) {
         const extra = (entry >>> 4) & 15;
-        const start = (entry & 0x7fffffff) >>> 8;
+        const start = (entry >>> 8) & 0xffff;
         entry = table[start + ((this.hold >>> bits) & ((1 << extra) - 1))] as number;
       }
       const length = entry & 15;
       if (length !== 0 && length <= this.bits) {
         this.take(length);
-        return entry >>> 4;
+        return entry;
       }
-      if (length === 0 && this.isNoCode(table, bits)) return -2;
+      if (length === 0 && this.isNoCode(table, bits)) return NO_CODE;
       // Not enough bits to be sure (those missing read as zeros): one byte more, or give up.
-      if (this.at >= this.input.length) return -1;
-      if (this.bits > 24) return -2;
+      if (this.at >= this.input.length) return OUT_OF_INPUT;
+      if (this.bits > 24) return NO_CODE;
       this.hold |= (this.input[this.at++] as number) << this.bits;
       this.bits += 8;
     }
   }
 
   /** Whether the bits at hand are certain not to begin any code (only incomplete codes have such). */
-  isNoCode(table: Uint32Array, bits: number): boolean {
+  isNoCode(table: Int32Array, bits: number): boolean {
     return this.bits >= 1 && table[this.hold & ((1 << bits) - 1)] === 0;
   }
 
@@ -317,11 +349,14 @@ class Inflater {
   /**
    * While there is plenty of input and room: no tests for either. undefined: go on carefully.
    * Breaking out of the loop without having said otherwise means that the stream is corrupt.
+   *
+   * A refill takes four bytes and counts as many as are wholly new, so that at least 24 bits are at
+   * hand; those above the count are read again by the next refill, where they change nothing.
    */
-  fast(literals: Uint32Array, distances: Uint32Array): BlockEnd | undefined {
-    const { input, output } = this;
-    const lastIn = input.length - 8;
-    const lastOut = output.length - MAX_MATCH;
+  fast(literals: Int32Array, distances: Int32Array): BlockEnd | undefined {
+    const { output, view } = this;
+    const lastIn = this.input.length - 16;
+    const lastOut = output.length - MAX_MATCH - 2;
     let { at, out, hold, bits } = this;
     let end: BlockEnd | undefined = 'corrupt';
     for (;;) {
@@ -329,55 +364,67 @@ class Inflater {
         end = undefined;
         break;
       }
-      if (bits < 16) {
-        hold |= ((input[at++] as number) | ((input[at++] as number) << 8)) << bits;
-        bits += 16;
-      }
+      hold |= view.getUint32(at, true) << bits;
+      at += (31 - bits) >> 3;
+      bits |= 24;
       let entry = literals[hold & LITERAL_MASK] as number;
-      if (entry >= SUBTABLE) {
-        entry = literals[((entry & 0x7fffffff) >>> 8) + ((hold >>> LITERAL_BITS) & 31)] as number;
+      if (entry >= LITERAL) {
+        // Two short literals are in the bits at hand for certain, and often they are followed by more.
+        hold >>>= entry & 15;
+        bits -= entry & 15;
+        output[out++] = entry >>> 8;
+        entry = literals[hold & LITERAL_MASK] as number;
+        if (entry >= LITERAL) {
+          hold >>>= entry & 15;
+          bits -= entry & 15;
+          output[out++] = entry >>> 8;
+          continue;
+        }
+        hold |= view.getUint32(at, true) << bits;
+        at += (31 - bits) >> 3;
+        bits |= 24;
+      }
+      if (entry < 0) {
+        const index = (hold >>> LITERAL_BITS) & LITERAL_EXTRA_MASK;
+        entry = literals[((entry >>> 8) & 0xffff) + index] as number;
       }
       let size = entry & 15;
       if (size === 0) break;
       hold >>>= size;
       bits -= size;
-      const symbol = entry >>> 4;
-      if (symbol < 256) {
-        output[out++] = symbol;
+      if (entry >= LITERAL) {
+        output[out++] = entry >>> 8;
         continue;
       }
-      if (symbol === 256) {
+      if (entry >= END_OF_BLOCK) {
         end = 'end';
         break;
       }
-      if (bits < 16) {
-        hold |= ((input[at++] as number) | ((input[at++] as number) << 8)) << bits;
-        bits += 16;
-      }
-      size = LENGTH_EXTRA[symbol - 257] as number;
-      const length = (LENGTH_BASE[symbol - 257] as number) + (hold & ((1 << size) - 1));
-      if (length === 0) break;
+      size = (entry >>> 4) & 15;
+      if (entry >>> 8 === 0) break;
+      const length = (entry >>> 8) + (hold & ((1 << size) - 1));
       hold >>>= size;
       bits -= size;
-      if (bits < 16) {
-        hold |= ((input[at++] as number) | ((input[at++] as number) << 8)) << bits;
-        bits += 16;
-      }
+      hold |= view.getUint32(at, true) << bits;
+      at += (31 - bits) >> 3;
+      bits |= 24;
       entry = distances[hold & DISTANCE_MASK] as number;
-      if (entry >= SUBTABLE) {
-        entry = distances[((entry & 0x7fffffff) >>> 8) + ((hold >>> DISTANCE_BITS) & 63)] as number;
+      if (entry < 0) {
+        const index = (hold >>> DISTANCE_BITS) & DISTANCE_EXTRA_MASK;
+        entry = distances[((entry >>> 8) & 0xffff) + index] as number;
       }
       size = entry & 15;
       if (size === 0) break;
       hold >>>= size;
       bits -= size;
-      if (bits < 16) {
-        hold |= ((input[at++] as number) | ((input[at++] as number) << 8)) << bits;
-        bits += 16;
+      size = (entry >>> 4) & 15;
+      if (bits < size) {
+        hold |= view.getUint32(at, true) << bits;
+        at += (31 - bits) >> 3;
+        bits |= 24;
       }
-      size = DISTANCE_EXTRA[entry >>> 4] as number;
-      const back = (DISTANCE_BASE[entry >>> 4] as number) + (hold & ((1 << size) - 1));
-      if (back === 0 || back > out) break;
+      const back = (entry >>> 8) + (hold & ((1 << size) - 1));
+      if (entry >>> 8 === 0 || back > out) break;
       hold >>>= size;
       bits -= size;
       copyMatch(output, out, back, length);
@@ -385,7 +432,7 @@ class Inflater {
     }
     this.at = at;
     this.out = out;
-    this.hold = hold;
+    this.hold = hold & ((1 << bits) - 1);
     this.bits = bits;
     return end;
   }
@@ -394,34 +441,30 @@ class Inflater {
   careful(literal: Code, distance: Code): BlockEnd {
     const { output } = this;
     for (;;) {
-      const symbol = this.symbol(literal.table, literal.bits);
-      if (symbol === -1) return 'need';
-      if (symbol < 0) return 'corrupt';
-      if (symbol < 256) {
+      const entry = this.entry(literal.table, literal.bits);
+      if (entry < 0) return entry === OUT_OF_INPUT ? 'need' : 'corrupt';
+      if (entry >= LITERAL) {
         if (this.out === output.length) return 'full';
-        output[this.out++] = symbol;
+        output[this.out++] = entry >>> 8;
         continue;
       }
-      if (symbol === 256) return 'end';
-      const end = this.match(symbol - 257, distance);
+      if (entry >= END_OF_BLOCK) return 'end';
+      const end = this.match(entry, distance);
       if (end !== 'end') return end;
     }
   }
 
-  match(index: number, distance: Code): BlockEnd {
-    const base = LENGTH_BASE[index] ?? 0;
-    if (base === 0) return 'corrupt';
-    const lengthExtra = LENGTH_EXTRA[index] as number;
+  match(lengthEntry: number, distance: Code): BlockEnd {
+    if (lengthEntry >>> 8 === 0) return 'corrupt';
+    const lengthExtra = (lengthEntry >>> 4) & 15;
     if (!this.need(lengthExtra)) return 'need';
-    const length = base + this.take(lengthExtra);
-    const code = this.symbol(distance.table, distance.bits);
-    if (code === -1) return 'need';
-    if (code < 0) return 'corrupt';
-    const backBase = DISTANCE_BASE[code] ?? 0;
-    if (backBase === 0) return 'corrupt';
-    const backExtra = DISTANCE_EXTRA[code] as number;
+    const length = (lengthEntry >>> 8) + this.take(lengthExtra);
+    const entry = this.entry(distance.table, distance.bits);
+    if (entry < 0) return entry === OUT_OF_INPUT ? 'need' : 'corrupt';
+    if (entry >>> 8 === 0) return 'corrupt';
+    const backExtra = (entry >>> 4) & 15;
     if (!this.need(backExtra)) return 'need';
-    const back = backBase + this.take(backExtra);
+    const back = (entry >>> 8) + this.take(backExtra);
     const room = this.output.length - this.out;
     // A distance is judged only when there is room to copy to, as zlib does it.
     if (room === 0) return 'full';
@@ -432,14 +475,19 @@ class Inflater {
   }
 }
 
-/** Copies byte by byte where the match overlaps itself: that is how runs are packed. */
+/**
+ * Copies byte by byte where the match overlaps itself: that is how runs are packed. The built-in
+ * copies cost about as much to call as forty bytes cost to copy.
+ */
 function copyMatch(output: Uint8Array, out: number, back: number, length: number): void {
-  if (back === 1) {
-    output.fill(output[out - 1] as number, out, out + length);
-  } else if (back >= length && length > 48) {
-    output.copyWithin(out, out - back, out - back + length);
+  let from = out - back;
+  if (length < 40) {
+    for (const end = out + length; out < end;) output[out++] = output[from++] as number;
+  } else if (back === 1) {
+    output.fill(output[from] as number, out, out + length);
+  } else if (back >= length) {
+    output.copyWithin(out, from, from + length);
   } else {
-    let from = out - back;
     for (const end = out + length; out < end;) output[out++] = output[from++] as number;
   }
 }
