@@ -12,11 +12,9 @@ const steps = chosenSteps();
 const totals = { passed: 0, failed: 0, skipped: 0 };
 try {
   await ensureDependencies();
-  const have = {
-    browser: steps.some((step) => step.needs.includes('browser')) && (await ensureBrowser()),
-    qemuImg: steps.some((step) => step.needs.includes('qemu-img')) && (await ensureQemuImg()),
-  };
-  for (const step of steps) add(step.title, await timed(() => step.run(have)));
+  if (steps.some((step) => step.needs.includes('qemu-img'))) await ensureQemuImg();
+  const browser = steps.some((step) => step.needs.includes('browser')) && (await ensureBrowser());
+  for (const step of steps) add(step.title, await timed(() => step.run({ browser })));
 } catch (error) {
   console.log(error instanceof Error ? (error.stack ?? error.message) : error);
   totals.failed++;

@@ -19,7 +19,15 @@ function staleness() {
   const wanted = packagesOf('package-lock.json');
   if (wanted === undefined) throw new Error('package-lock.json is missing.');
   const installed = packagesOf('node_modules/.package-lock.json');
-  if (installed === undefined) return 'none installed';
+  return installed === undefined ? 'none installed' : difference(wanted, installed);
+}
+
+/**
+ * In what the installed packages differ from those of the lock; undefined when they do not.
+ * @param {Record<string, LockedPackage>} wanted
+ * @param {Record<string, LockedPackage>} installed
+ */
+export function difference(wanted, installed) {
   for (const [path, { version, integrity, optional }] of Object.entries(wanted)) {
     if (path === '') continue;
     const there = installed[path];
