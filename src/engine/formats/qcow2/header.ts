@@ -92,8 +92,8 @@ export function parseHeader(bytes: Uint8Array, mode: OpenMode): Header {
     );
   }
   const extensionsEnd = fields.backingFileOffset === 0 ? clusterSize : fields.backingFileOffset;
-  refuseUnknownFeatures(fields, bytes, extensionsEnd);
   checkCompression(fields);
+  refuseUnknownFeatures(fields, bytes, extensionsEnd);
   if (extended && fields.clusterBits < 14) {
     const size = powerOfTwo(fields.clusterBits - 5);
     headerFault(
