@@ -1,6 +1,7 @@
 import { ImageError } from '../errors.ts';
 import { yieldToEvents } from '../yield.ts';
 import { inflateCluster, type DecompressResult } from './inflate.ts';
+import { unzstdCluster } from './zstd/frame.ts';
 
 /**
  * Codec work goes through a pool in batches, so that the callers are the same whether it is done
@@ -37,7 +38,7 @@ export interface CodecPool {
   readonly concurrency: number;
   /**
    * Unpacks a batch. Damaged clusters are results, not exceptions.
-   * @throws ImageError unsupported-feature (codec), cancelled (the pool was closed)
+   * @throws ImageError cancelled (the pool was closed)
    */
   unpack(batch: DecompressBatch): Promise<UnpackedBatch>;
   /** Ends its workers; what is still in flight rejects with `cancelled`. Safe to call twice. */
@@ -46,13 +47,11 @@ export interface CodecPool {
 
 /** Unpacks a batch at once, on the calling thread. */
 export function unpackBatch(batch: DecompressBatch): UnpackedBatch {
-  if (batch.codec !== 'zlib') {
-    throw new ImageError('unsupported-feature', { feature: batch.codec });
-  }
-  const { packed, clusters, clusterSize } = batch;
+  const { codec, packed, clusters, clusterSize } = batch;
+  const unpack = codec === 'zstd' ? unzstdCluster : inflateCluster;
   const data = new Uint8Array(clusters.length * clusterSize);
   const results = clusters.map((cluster, index) =>
-    inflateCluster(
+    unpack(
       packed.subarray(cluster.start, cluster.start + cluster.length),
       data.subarray(index * clusterSize, (index + 1) * clusterSize),
     ),

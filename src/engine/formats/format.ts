@@ -12,6 +12,7 @@ export type FormatName = 'qcow2' | 'raw';
  *   unpacks to (clipped to the asked range; `clusterOffset` is the guest offset where it begins).
  * - `zero`: reads as zeros whatever is behind; `hostOffset` >= 0 when host space is kept for it.
  * - `unallocated`: not in this image; the backing image decides, or zeros where there is none.
+ *   `hostOffset` >= 0 within a cluster of which other subclusters are in the file.
  * - `invalid`: the tables are damaged here; reading throws `unreadable-cluster` with `reason`.
  */
 export type ExtentKind = 'data' | 'compressed' | 'zero' | 'unallocated' | 'invalid';

@@ -132,6 +132,6 @@ function mapSubclusters(
     const place = host < 0 ? -1 : host + k * size;
     if (((allocated >>> k) & 1) === 1) list.add('data', at, size, place);
     else if (((zeros >>> k) & 1) === 1) list.add('zero', at, size, place);
-    else list.add('unallocated', at, size, -1);
+    else list.add('unallocated', at, size, place);
   }
 }

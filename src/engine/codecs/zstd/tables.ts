@@ -1,0 +1,61 @@
+/** What the codes of sequences stand for, and the predefined tables. RFC 8878, 3.1.1.3.2. */
+import { buildTable, type FseTable } from './fse.ts';
+
+/** Baselines and extra bits of literals length codes. */
+export const LITERALS_BASE = Uint32Array.of(
+  ...Array.from({ length: 16 }, (_, code) => code),
+  ...[16, 18, 20, 22, 24, 28, 32, 40, 48, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384],
+  ...[32768, 65536],
+);
+export const LITERALS_BITS = Uint8Array.of(
+  ...new Array<number>(16).fill(0),
+  ...[1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
+);
+/** Baselines and extra bits of match length codes. */
+export const MATCH_BASE = Uint32Array.of(
+  ...Array.from({ length: 32 }, (_, code) => code + 3),
+  ...[35, 37, 39, 41, 43, 47, 51, 59, 67, 83, 99, 131, 259, 515, 1027, 2051, 4099, 8195, 16387],
+  ...[32771, 65539],
+);
+export const MATCH_BITS = Uint8Array.of(
+  ...new Array<number>(32).fill(0),
+  ...[1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
+);
+
+/** One of the three codes of a sequence. */
+export interface CodeKind {
+  readonly maxLog: number;
+  readonly maxSymbol: number;
+  readonly predefined: FseTable;
+}
+
+/** 3.1.1.3.2.2.1 */
+const LITERALS_DEFAULT = [
+  4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 2, 1, 1, 1, 1, 1,
+  -1, -1, -1, -1,
+];
+/** 3.1.1.3.2.2.2 */
+const MATCH_DEFAULT = [
+  1, 4, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1,
+];
+/** 3.1.1.3.2.2.3 */
+const OFFSET_DEFAULT = [
+  1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1,
+];
+
+export const LITERALS_CODE: CodeKind = {
+  maxLog: 9,
+  maxSymbol: 35,
+  predefined: buildTable(LITERALS_DEFAULT, 6),
+};
+export const OFFSET_CODE: CodeKind = {
+  maxLog: 8,
+  maxSymbol: 31,
+  predefined: buildTable(OFFSET_DEFAULT, 5),
+};
+export const MATCH_CODE: CodeKind = {
+  maxLog: 9,
+  maxSymbol: 52,
+  predefined: buildTable(MATCH_DEFAULT, 6),
+};
