@@ -42,6 +42,8 @@ export default defineConfig(
     files: ['**/*.ts', '**/*.svelte', '**/*.svelte.ts'],
     rules: { 'no-undef': 'off' },
   },
+  // Served as they are, outside of every TypeScript project.
+  { files: ['public/**/*.js'], ...ts.configs.disableTypeChecked },
   {
     files: ['**/*.svelte', '**/*.svelte.ts'],
     languageOptions: { parserOptions: { parser: ts.parser, svelteConfig } },
