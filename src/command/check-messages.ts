@@ -113,7 +113,7 @@ export class CheckMessages {
 
   print({ kind, values }: Finding): void {
     const value = (name: string) => String(values[name] ?? '');
-    if (kind === 'refcount-unreadable') this.#announce(value);
+    if (kind === 'refcount-unreadable' && value('unaligned') === '1') this.#announce(value);
     const text = TEXTS[kind](value);
     if (text !== '') this.#context.host.stderr(text);
   }

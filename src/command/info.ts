@@ -12,7 +12,7 @@ import {
 import { openByName } from './images.ts';
 import { formatJson, formatText, type Value } from './json.ts';
 import { resolveName } from './names.ts';
-import { formatSize } from './sizes.ts';
+import { formatInteger, formatSize } from './sizes.ts';
 
 const SPECS = [
   COMMON.help,
@@ -101,7 +101,9 @@ function snapshotToJson(snapshot: SnapshotInfo): Value {
   return {
     id: snapshot.id,
     name: snapshot.name,
-    'vm-state-size': snapshot.vmStateSize,
+    // The real program prints it with a sign.
+    'vm-state-size':
+      snapshot.vmStateSize < 2 ** 63 ? snapshot.vmStateSize : snapshot.vmStateSize - 2 ** 64,
     'date-sec': snapshot.dateSeconds,
     'date-nsec': snapshot.dateNanoseconds,
     'vm-clock-sec': Math.floor(snapshot.vmClockNanoseconds / 1e9),
@@ -162,7 +164,7 @@ function toText({ name, info }: Described): string {
   const lines = [
     `image: ${name}`,
     `file format: ${info.format}`,
-    `virtual size: ${formatSize(info.virtualSize)} (${info.virtualSize} bytes)`,
+    `virtual size: ${formatSize(info.virtualSize)} (${formatInteger(info.virtualSize)} bytes)`,
     `disk size: ${allocatedSize === undefined ? 'unavailable' : formatSize(allocatedSize)}`,
   ];
   if (info.encrypted) lines.push('encrypted: yes');

@@ -3,7 +3,9 @@
  * part of it: the real program keeps them in a hash table, and this is the order that comes out.
  */
 
-/** What can be printed. Keys that are undefined are left out. */
+import { formatInteger } from './sizes.ts';
+
+/** What can be printed. Numbers are whole. Keys that are undefined are left out. */
 export type Value =
   | string
   | number
@@ -62,6 +64,7 @@ function printJson(value: Value, indent: string): string {
     const lines = entries(value).map(([key, item]) => `${quote(key)}: ${printJson(item, inner)}`);
     return bracket('{}', lines, indent);
   }
+  if (typeof value === 'number') return formatInteger(value);
   return typeof value === 'string' ? quote(value) : String(value);
 }
 

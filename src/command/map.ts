@@ -12,6 +12,7 @@ import {
 } from './context.ts';
 import { openByName } from './images.ts';
 import { mapEntries, type Entry, type EntryBatch, type Range } from './map-entries.ts';
+import { formatInteger } from './sizes.ts';
 
 const SPECS = [
   COMMON.help,
@@ -75,9 +76,10 @@ async function printJson(context: Context, disk: Disk, start: bigint, range: Ran
 
 function jsonLine(entry: Entry): string {
   return (
-    `{ "start": ${entry.start}, "length": ${entry.length}, "depth": ${entry.depth}, ` +
+    `{ "start": ${formatInteger(entry.start)}, "length": ${formatInteger(entry.length)}, ` +
+    `"depth": ${entry.depth}, ` +
     `"present": ${String(entry.present)}, "zero": ${String(entry.zero)}, ` +
-    `"data": ${String(entry.data)}${entry.offset < 0 ? '' : `, "offset": ${entry.offset}`}}`
+    `"data": ${String(entry.data)}${entry.offset < 0 ? '' : `, "offset": ${formatInteger(entry.offset)}`}}`
   );
 }
 

@@ -44,6 +44,11 @@ function inRange(value: bigint, deprecated: boolean): ParsedSize {
   return value > MAX_INT64 ? { kind: 'out-of-range' } : { kind: 'ok', value, deprecated };
 }
 
+/** A whole number in full: large ones are powers of two and the like, exact although not safe. */
+export function formatInteger(value: number): string {
+  return Number.isSafeInteger(value) ? String(value) : BigInt(value).toString();
+}
+
 /** A size for people with three digits: `1.5 GiB`. Bytes. */
 export function formatSize(bytes: number): string {
   let power = 0;

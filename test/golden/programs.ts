@@ -15,6 +15,9 @@ export interface Outcome {
   exitCode: number | string;
 }
 
+/** Milliseconds; a damaged image may keep the real program busy for ever. */
+const TIMEOUT = 30_000;
+
 function version(program: string): string {
   try {
     return execFileSync(program, ['--version'], { encoding: 'utf8', stdio: 'pipe' });
@@ -40,7 +43,12 @@ if (!available) {
 
 function start(program: string, args: readonly string[], cwd?: string): Promise<Outcome> {
   return new Promise((done) => {
-    const options = { encoding: 'utf8', maxBuffer: 2 ** 28, ...(cwd === undefined ? {} : { cwd }) };
+    const options = {
+      encoding: 'utf8',
+      maxBuffer: 2 ** 28,
+      timeout: TIMEOUT,
+      ...(cwd === undefined ? {} : { cwd }),
+    };
     execFile(program, args, options as { encoding: 'utf8' }, (error, stdout, stderr) => {
       const exitCode = error === null ? 0 : (error.signal ?? error.code ?? 'unknown');
       done({ stdout, stderr, exitCode });

@@ -205,14 +205,6 @@ function refuseUnknownFeatures(fields: HeaderFields, bytes: Uint8Array, end: num
 function checkCompression(fields: HeaderFields): void {
   const bit = hasBit(fields.incompatibleFeatures, 3);
   const type = fields.compressionType;
-  if (type === 0 && bit) {
-    const text = 'qcow2: Compression type incompatible feature bit must not be set';
-    headerFault('compression-bit-set', 'incompatibleFeatures', 'bit 3 set', 'clear', text);
-  }
-  if (type !== 0 && !bit) {
-    const text = 'qcow2: Compression type incompatible feature bit must be set';
-    headerFault('compression-bit-unset', 'incompatibleFeatures', 'bit 3 clear', 'set', text);
-  }
   if (type > 1) {
     headerFault(
       'compression-type',
@@ -221,6 +213,14 @@ function checkCompression(fields: HeaderFields): void {
       '0 or 1',
       `qcow2: unknown compression type: ${String(type)}`,
     );
+  }
+  if (type === 0 && bit) {
+    const text = 'qcow2: Compression type incompatible feature bit must not be set';
+    headerFault('compression-bit-set', 'incompatibleFeatures', 'bit 3 set', 'clear', text);
+  }
+  if (type !== 0 && !bit) {
+    const text = 'qcow2: Compression type incompatible feature bit must be set';
+    headerFault('compression-bit-unset', 'incompatibleFeatures', 'bit 3 clear', 'set', text);
   }
 }
 
@@ -233,10 +233,6 @@ function checkTables(
   if (fields.refcountOrder > 6) {
     const text = 'Reference count entry width too large; may not exceed 64 bits';
     headerFault('refcount-order', 'refcountOrder', fields.refcountOrder, 6, text);
-  }
-  if (fields.cryptMethod > 2) {
-    const text = `Unsupported encryption method ${String(fields.cryptMethod)}`;
-    headerFault('crypt-method', 'cryptMethod', fields.cryptMethod, '0, 1 or 2', text);
   }
   if (fields.refcountTableClusters === 0 && mode !== 'check') {
     const text = 'Image does not contain a reference count table';
@@ -265,6 +261,11 @@ function checkTables(
   }
   if (mode !== 'check') checkSnapshotFields(fields, clusterSize);
   checkL1Fields(fields, clusterSize, extended);
+  if (fields.cryptMethod > 2) {
+    // QEMU prints it as a signed number.
+    const text = `Unsupported encryption method ${String(fields.cryptMethod | 0)}`;
+    headerFault('crypt-method', 'cryptMethod', fields.cryptMethod, '0, 1 or 2', text);
+  }
 }
 
 /** «Snapshots»: what the header says of the table; a check reports this in its own words. */

@@ -81,6 +81,11 @@ export class RefcountTable {
   isAligned(index: number): boolean {
     return isAligned(this.offset(index), this.#clusterSize);
   }
+
+  /** Whether a block can be read at all: aligned, and at a place that a file can have. */
+  isReadable(index: number): boolean {
+    return this.isAligned(index) && this.offset(index) < 2 ** 63;
+  }
 }
 
 /** Reads the refcount table of an image. */

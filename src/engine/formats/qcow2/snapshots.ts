@@ -95,7 +95,8 @@ export function checkSnapshotPointer(header: Header): void {
     const message = 'snapshot table too large';
     invalid(message, 'snapshotCount', snapshotCount, LIMITS.snapshots, 'snapshot-table-too-large');
   }
-  if (!isAligned(snapshotsOffset, clusterSize)) {
+  const end = snapshotsOffset + snapshotCount * SNAPSHOT_ENTRY.size;
+  if (!isAligned(snapshotsOffset, clusterSize) || end >= 2 ** 63) {
     const message = 'snapshot table offset invalid';
     invalid(message, 'snapshotsOffset', snapshotsOffset, clusterSize, 'snapshot-table-offset');
   }

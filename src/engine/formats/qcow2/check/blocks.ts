@@ -44,7 +44,7 @@ export class RefcountBlocks {
     const indexes = new Map<number, number[]>();
     for (let index = 0; index < this.table.entries; index++) {
       const offset = this.table.offset(index);
-      if (offset === 0 || offset >= fileSize || !this.table.isAligned(index)) continue;
+      if (offset === 0 || offset >= fileSize || !this.table.isReadable(index)) continue;
       const same = indexes.get(offset);
       if (same === undefined) indexes.set(offset, [index]);
       else same.push(index);
@@ -67,7 +67,7 @@ export class RefcountBlocks {
     const index = Math.floor(cluster / this.#blockEntries);
     const block = this.#blocks[index];
     if (block !== undefined) return block[cluster % this.#blockEntries];
-    return index < this.table.entries && !this.table.isAligned(index) ? undefined : 0;
+    return index < this.table.entries && !this.table.isReadable(index) ? undefined : 0;
   }
 
   /** Whether the refcount is exactly one, for cluster indexes below 2^31, in 32-bit arithmetic. */
@@ -120,7 +120,7 @@ export class RefcountBlocks {
       const block = this.#blocks[index];
       const page = counts.page(first);
       const unreadable =
-        block === undefined && index < this.table.entries && !this.table.isAligned(index);
+        block === undefined && index < this.table.entries && !this.table.isReadable(index);
       if (block === undefined && page === undefined && !unreadable) continue;
       const end = Math.min(first + chunk, clusters);
       const inBlock = first % this.#blockEntries;
@@ -161,7 +161,12 @@ export class RefcountBlocks {
     const { clusterSize } = this.#context;
     this.#context.note('refcount-unreadable', 'error', () => ({
       host: { offset: cluster * clusterSize, length: clusterSize },
-      values: { cluster, block: this.table.offset(index).toString(16), index },
+      values: {
+        cluster,
+        block: this.table.offset(index).toString(16),
+        index,
+        unaligned: this.table.isAligned(index) ? 0 : 1,
+      },
       repair: 'none',
     }));
   }
