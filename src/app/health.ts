@@ -1,4 +1,4 @@
-import type { CheckReport } from '../worker/api.ts';
+import type { CheckReport, FindingKind } from '../worker/api.ts';
 import type { OpenImage } from './open-image.svelte.ts';
 import { bytes } from './units.ts';
 import { words } from './words.svelte.ts';
@@ -10,6 +10,33 @@ export interface Health {
   explanation: string;
 }
 
+/**
+ * Faults that a file does not get by being cut off, for what is missing reads as zeros: with one
+ * of these, pointers behind the end are foreign data in a table and not a missing part.
+ */
+const GARBAGE: FindingKind[] = [
+  'l1-reserved-bits',
+  'l2-reserved-bits',
+  'l2-unaligned',
+  'data-unaligned',
+  'zero-unaligned',
+  'compressed-copied',
+  'reftable-reserved-bits',
+  'refblock-unaligned',
+  'overlap',
+];
+
+function hasGarbage(report: CheckReport): boolean {
+  return GARBAGE.some((kind) => (report.findingCounts[kind] ?? 0) > 0);
+}
+
+/** Whether the end of the file is missing, as far as known: at once, and surer after a check. */
+export function isCutOff(image: OpenImage): boolean {
+  const { report } = image.check;
+  const missing = (image.opened?.missingBytes ?? 0) > 0;
+  return missing && (report === undefined || !hasGarbage(report));
+}
+
 /** Health as far as it is known now: from the check, else from the header and the file's length. */
 export function healthOf(image: OpenImage): Health {
   const { health } = words.image;
@@ -18,10 +45,10 @@ export function healthOf(image: OpenImage): Health {
   if (info?.qcow2 === undefined) {
     return { tone: 'unknown', word: health.none, explanation: health.explain.none };
   }
-  if ((image.opened?.missingBytes ?? 0) > 0) {
+  if (report !== undefined) return verdict(report, info.clusterSize ?? 0);
+  if (isCutOff(image)) {
     return { tone: 'bad', word: health.incomplete, explanation: health.explain.incomplete };
   }
-  if (report !== undefined) return verdict(report, info.clusterSize ?? 0);
   if (info.qcow2.corrupt) {
     return { tone: 'bad', word: health.markedCorrupt, explanation: health.explain.markedCorrupt };
   }
@@ -36,7 +63,7 @@ export function verdict(report: CheckReport, clusterSize: number): Health {
   const { health } = words.image;
   const { explain } = health;
   const has = report.findingCounts;
-  if ((has.truncated ?? 0) > 0) {
+  if ((has.truncated ?? 0) > 0 && !hasGarbage(report)) {
     return { tone: 'bad', word: health.incomplete, explanation: explain.incomplete };
   }
   if (report.corruptions > 0) {

@@ -62,7 +62,8 @@ const HEADER: Record<HeaderProblem, (d: Details<'invalid-header'>) => string> = 
   'compression-bit-set': () => 'It is marked as using another compression, but names zlib.',
   'compression-type': (d) => `It names compression type ${d.value}, which does not exist.`,
   'subcluster-size': () => 'Its clusters are too small for the extended L2 entries it claims.',
-  'size-too-big': (d) => `The disk would be ${d.value} bytes large. No table can describe that.`,
+  'size-too-big': (d) =>
+    `The disk would be ${bytes(Number(d.value), 'en')} large. No table can describe that.`,
   'l1-too-large': () => 'The L1 table is larger than 32 MiB, the most that QEMU reads.',
   'l1-too-small': () => 'The L1 table is too small for the size of the disk.',
   'l1-offset': () => 'The L1 table does not begin at a cluster.',

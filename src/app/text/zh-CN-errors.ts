@@ -42,7 +42,8 @@ const HEADER: Record<HeaderProblem, (d: ErrorDetails['invalid-header']) => strin
   'compression-bit-set': () => '标记为使用其他压缩方式，写明的却是 zlib。',
   'compression-type': (d) => `文件头标明的压缩类型 ${d.value} 不存在。`,
   'subcluster-size': () => '对于它所声明的扩展 L2 条目来说，簇太小。',
-  'size-too-big': (d) => `磁盘大小为 ${d.value} 字节，没有任何表能够描述这样的大小。`,
+  'size-too-big': (d) =>
+    `磁盘大小为 ${bytes(Number(d.value), 'zh-CN')}，没有任何表能够描述这样的大小。`,
   'l1-too-large': () => 'L1 表超过 32 MiB，即 QEMU 可读取的上限。',
   'l1-too-small': () => 'L1 表太小，与磁盘大小不符。',
   'l1-offset': () => 'L1 表没有从簇的边界开始。',

@@ -1,0 +1,54 @@
+import AxeBuilder from '@axe-core/playwright';
+import { expect, test } from '@playwright/test';
+import { expectNoSidewaysScroll } from './page.ts';
+import { SCREENS } from './screens.ts';
+
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`axe finds nothing on any screen, ${colorScheme}`, async ({ browser }) => {
+    test.setTimeout(180_000);
+    const context = await browser.newContext({ colorScheme });
+    const page = await context.newPage();
+    for (const screen of SCREENS) {
+      await test.step(screen.name, async () => {
+        await screen.show(page);
+        const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();
+        const found = violations.map(({ id, nodes }) => ({
+          id,
+          where: nodes.map((node) => node.html),
+        }));
+        expect.soft(found, screen.name).toEqual([]);
+      });
+    }
+    await context.close();
+  });
+}
+
+for (const width of [360, 320]) {
+  test(`nothing scrolls sideways at ${width} px`, async ({ browser }) => {
+    const page = await browser.newPage({ viewport: { width, height: 740 } });
+    for (const screen of SCREENS) {
+      await test.step(screen.name, async () => {
+        await screen.show(page);
+        await expectNoSidewaysScroll(page);
+      });
+    }
+    await page.context().close();
+  });
+}
+
+test('targets are at least 24 px, or have room around them', async ({ page }) => {
+  for (const screen of SCREENS.slice(0, 4)) {
+    await screen.show(page);
+    const small = await page.evaluate(() =>
+      [...document.querySelectorAll('button, a[href], input, select, summary')]
+        .filter((element) => !element.classList.contains('sr-only') && element.checkVisibility())
+        .filter((element) => !element.matches('.link, label input, .skip'))
+        .map((element) => ({ element, box: element.getBoundingClientRect() }))
+        .filter(({ box }) => box.width < 24 || box.height < 24)
+        .map(({ element }) => element.outerHTML.slice(0, 120)),
+    );
+    expect(small, screen.name).toEqual([]);
+  }
+});

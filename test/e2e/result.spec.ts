@@ -1,0 +1,161 @@
+import { ftruncateSync, openSync, writeSync, closeSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, copyFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test, type Page } from '@playwright/test';
+import { largeImage, SAMPLE, SAMPLE_FACTS } from './images.ts';
+import { openImage, showPanel, start } from './page.ts';
+
+let folder: string;
+
+test.beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'e2e-'));
+});
+
+test.afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** An image of `clusters` times 64 KiB, whose data is a hole of the file. */
+function writeLargeImage(clusters: number): string {
+  const path = join(folder, 'large.qcow2');
+  const { head, size } = largeImage(clusters);
+  const file = openSync(path, 'w');
+  writeSync(file, head);
+  ftruncateSync(file, size);
+  closeSync(file);
+  return path;
+}
+
+/** The save picker answers with a file of the browser's private storage, as a folder would. */
+async function stubSavePicker(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    Object.defineProperty(window, 'showSaveFilePicker', {
+      value: async (options: { suggestedName: string }) => {
+        const root = await navigator.storage.getDirectory();
+        return await root.getFileHandle(`chosen-${options.suggestedName}`, { create: true });
+      },
+    });
+  });
+}
+
+test('into a place that the person chose, verified', async ({ page }) => {
+  await stubSavePicker(page);
+  await start(page);
+  await openImage(page, SAMPLE);
+  await showPanel(page, 'Convert');
+  await page.getByTestId('where-place').check();
+  await page.getByTestId('convert-start').click();
+  await expect(page.getByTestId('convert-done')).toContainText('In the place you chose');
+  await expect(page.getByTestId('convert-verified')).toHaveText(/identical/);
+  const hash = await page.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    const file = await (await root.getFileHandle('chosen-sample.raw')).getFile();
+    const digest = await crypto.subtle.digest('SHA-256', await file.arrayBuffer());
+    return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join(
+      '',
+    );
+  });
+  expect(hash).toBe(SAMPLE_FACTS.raw.sha256);
+});
+
+test('a save that was called off writes nothing and says so', async ({ page }) => {
+  await page.addInitScript(() => {
+    Object.defineProperty(window, 'showSaveFilePicker', {
+      value: () => Promise.reject(new DOMException('The user aborted a request.', 'AbortError')),
+    });
+  });
+  await start(page);
+  await openImage(page, SAMPLE);
+  await showPanel(page, 'Convert');
+  await page.getByTestId('where-place').check();
+  await page.getByTestId('convert-start').click();
+  await expect(page.getByTestId('not-chosen')).toHaveText(/nothing was written/);
+  await expect(page.getByTestId('convert-start')).toBeEnabled();
+});
+
+test('without pickers everything works by plain dialogs and downloads', async ({ page }) => {
+  await page.addInitScript(() => {
+    for (const name of ['showOpenFilePicker', 'showSaveFilePicker', 'showDirectoryPicker']) {
+      Object.defineProperty(window, name, { value: undefined });
+    }
+  });
+  await start(page);
+  const chooser = page.waitForEvent('filechooser');
+  await page.getByTestId('open').click();
+  await (await chooser).setFiles(SAMPLE);
+  await page.getByTestId('overview').waitFor();
+  await showPanel(page, 'Convert');
+  await expect(page.getByTestId('where-place')).toBeDisabled();
+  await expect(page.getByTestId('where-browser')).toBeChecked();
+  await page.getByTestId('convert-start').click();
+  await expect(page.getByTestId('convert-done')).toBeVisible();
+});
+
+test('no room for the result: says how much is needed, and leaves nothing', async ({
+  page,
+  baseURL,
+}) => {
+  await start(page);
+  await openImage(page, writeLargeImage(1600));
+  const devtools = await page.context().newCDPSession(page);
+  const origin = new URL(baseURL ?? '').origin;
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1_000_000 });
+  await showPanel(page, 'Convert');
+  await page.getByTestId('where-browser').check();
+  await page.getByTestId('convert-start').click();
+  const error = page.getByTestId('error');
+  await expect(error).toHaveAttribute('data-code', 'disk-full', { timeout: 20_000 });
+  await expect(error).toContainText('No room left for the result: 100 MiB needed.');
+  await expect(error).toContainText('Your original was not changed.');
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin });
+  await page.getByRole('button', { name: 'Start screen' }).click();
+  await expect(page.getByTestId('stored-file')).toHaveCount(0);
+});
+
+test('cancelling a conversion answers at once and says what is left', async ({ page }) => {
+  await start(page);
+  await openImage(page, writeLargeImage(15_000));
+  await showPanel(page, 'Convert');
+  await page.getByTestId('where-browser').check();
+  await page.getByTestId('convert-start').click();
+  const cancel = page.getByTestId('progress').getByRole('button', { name: 'Cancel' });
+  await cancel.click();
+  const clicked = Date.now();
+  await expect(page.getByTestId('cancelled')).toBeVisible();
+  expect(Date.now() - clicked).toBeLessThan(3000);
+  await expect(page.getByTestId('cancelled')).toContainText('Your file was not changed.');
+  await expect(page.getByTestId('cancelled')).toContainText('The unfinished copy was removed.');
+});
+
+test('a file that changes while it is open is noticed, and nothing is made of it', async ({
+  page,
+}) => {
+  const path = join(folder, 'moving.qcow2');
+  copyFileSync(SAMPLE, path);
+  await start(page);
+  await openImage(page, path);
+  await expect(page.getByTestId('health')).toContainText('Wasted space');
+  appendFileSync(path, Buffer.alloc(8192, 1));
+  await showPanel(page, 'Check');
+  await page.getByTestId('run-check').click();
+  await expect(page.getByTestId('error')).toHaveAttribute('data-code', 'file-changed');
+  await expect(page.getByTestId('file-changed')).toContainText('moving.qcow2');
+});
+
+test('a file that disappears is named', async ({ page }) => {
+  const path = join(folder, 'leaving.qcow2');
+  copyFileSync(SAMPLE, path);
+  await start(page);
+  await openImage(page, path);
+  await expect(page.getByTestId('health')).toContainText('Wasted space');
+  rmSync(path);
+  await showPanel(page, 'Convert');
+  await page.getByTestId('where-browser').check();
+  await page.getByTestId('convert-start').click();
+  await expect(page.getByTestId('error')).toContainText('leaving.qcow2');
+  await expect(page.getByTestId('error')).toHaveAttribute(
+    'data-code',
+    /^(file-gone|file-changed|read-failed)$/,
+  );
+});

@@ -1,0 +1,114 @@
+import { expect, type Page } from '@playwright/test';
+import { damagedSample, HEADER, made, SAMPLE } from './images.ts';
+import { choose, openImage, start } from './page.ts';
+
+/** A screen, and how to get there from the one before. */
+export interface Screen {
+  name: string;
+  show: (page: Page) => Promise<void>;
+}
+
+/** Every screen of the app in the order in which one test can walk through them. */
+export const SCREENS: Screen[] = [
+  { name: 'start', show: start },
+  {
+    name: 'overview',
+    show: async (page) => {
+      await openImage(page, SAMPLE);
+      await expect(page.getByTestId('health')).toHaveText(/1/);
+    },
+  },
+  {
+    name: 'check',
+    show: async (page) => {
+      await panel(page, 1);
+      await expect(page.getByTestId('check-verdict')).toBeVisible();
+    },
+  },
+  { name: 'convert', show: (page) => panel(page, 2) },
+  {
+    name: 'converted',
+    show: async (page) => {
+      await page.getByTestId('where-browser').check();
+      await page.getByTestId('convert-start').click();
+      await page.getByTestId('convert-done').waitFor();
+    },
+  },
+  { name: 'console, empty', show: (page) => panel(page, 3) },
+  {
+    name: 'console',
+    show: async (page) => {
+      await page.getByTestId('console-input').fill('qemu-img check sample.qcow2');
+      await page.getByTestId('console-input').press('Enter');
+      await expect(page.getByTestId('console-output')).toContainText('Leaked cluster');
+    },
+  },
+  {
+    name: 'an overlay without its base',
+    show: async (page) => {
+      const overlay = damagedSample('overlay.qcow2', (image) => {
+        image.writeBigUInt64BE(2048n, HEADER.backingOffset);
+        image.writeUInt32BE(9, HEADER.backingSize);
+        image.write('base.qcow', 2048, 'latin1');
+      });
+      await openImage(page, overlay);
+      await expect(page.getByTestId('backing')).toBeVisible();
+    },
+  },
+  {
+    name: 'a cut-off file',
+    show: async (page) => {
+      await openImage(
+        page,
+        damagedSample('cut.qcow2', (image) => image.subarray(0, 120_000)),
+      );
+      await expect(page.getByTestId('truncated')).toBeVisible();
+    },
+  },
+  {
+    name: 'its check',
+    show: async (page) => {
+      await panel(page, 1);
+      await expect(page.getByTestId('finding').first()).toBeVisible();
+    },
+  },
+  {
+    name: 'an error',
+    show: async (page) => {
+      await choose(page, made('notes.qcow2', 'notes\n'.repeat(200)));
+      await page.getByTestId('error').waitFor();
+    },
+  },
+  {
+    name: 'start with lists',
+    show: async (page) => {
+      await page.locator('header button').first().click();
+      await page.getByTestId('stored-file').first().waitFor();
+    },
+  },
+  {
+    name: 'menu',
+    show: async (page) => {
+      await page.getByTestId('menu').click();
+    },
+  },
+  {
+    name: 'about',
+    show: async (page) => {
+      await page.getByTestId('about').click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  { name: 'help', show: (page) => dialog(page, 'help') },
+  { name: 'privacy', show: (page) => dialog(page, 'privacy') },
+];
+
+async function panel(page: Page, index: number): Promise<void> {
+  await page.getByRole('tab').nth(index).click();
+}
+
+async function dialog(page: Page, button: string): Promise<void> {
+  await page.keyboard.press('Escape');
+  await page.getByTestId(button).click();
+  await page.getByRole('dialog').waitFor();
+}
