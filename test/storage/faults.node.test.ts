@@ -120,8 +120,11 @@ describe('private storage with faults', () => {
     handle.truncate_ = () => undefined;
     const large = await failure(storage.resize(3 * 2 ** 30));
     expect([large.code, large.details]).toEqual(['private-window', { needed: 3 * 2 ** 30 }]);
-    expect((await failure(storage.resize(1000))).code).toBe('write-failed');
+    const small = await failure(storage.resize(1000));
+    expect([small.code, small.details]).toEqual(['disk-full', { name: 'out.raw', needed: 1000 }]);
     expect(storage.size).toBe(0);
+    await storage.write(0, pattern(100));
+    expect((await failure(storage.resize(10))).code).toBe('write-failed');
   });
 
   it.each([

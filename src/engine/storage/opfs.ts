@@ -140,6 +140,8 @@ export class OpfsStorage implements Storage {
     const now = this.#handle.getSize();
     if (now !== size) {
       if (size > IN_MEMORY_LIMIT) throw new ImageError('private-window', { needed: size });
+      // A private window does not say that it has no room, it only does not grow the file.
+      if (size > now) throw new ImageError('disk-full', { name: this.name, needed: size });
       const reason = `the size is ${now} afterwards`;
       throw new ImageError('write-failed', { name: this.name, offset: size, length: 0, reason });
     }
