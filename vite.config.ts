@@ -27,6 +27,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // The policy allows no inline script, and small files in the cache cost nothing.
     assetsInlineLimit: 0,
+    // The texts that the licences of bundled packages want beside every copy.
+    license: { fileName: 'licenses.md' },
     reportCompressedSize: false,
   },
   optimizeDeps: { include: ['comlink', 'idb-keyval', 'pako'] },
