@@ -96,7 +96,7 @@ function perform(request: JobRequest, context: JobContext): Promise<JobResults[k
 async function check(image: number, context: JobContext): Promise<CheckReport> {
   const { signal, progress } = context;
   const disk = await context.images.diskToCheck(image);
-  return checkImage(disk, { signal, progress, limit: FINDINGS });
+  return checkImage(disk, { signal, progress, limit: FINDINGS, explain: true });
 }
 
 interface ConvertRequest {

@@ -99,6 +99,21 @@ describe('a cut-off download', () => {
   });
 });
 
+describe('a single wild pointer', () => {
+  it.each([
+    ['in the L2 table', (image: BuiltImage) => l2(image)],
+    ['in the L1 table', (image: BuiltImage) => image.l1Offset],
+    ['in the refcount table', (image: BuiltImage) => image.refcountTableOffset + 8],
+  ])('%s is damage, not a sign that a terabyte is missing', async (_, place) => {
+    const image = healthy();
+    view(image).setBigUint64(place(image), 1n << 40n);
+    expect(await missingBytes(await openImage(await memory(image.bytes)))).toBe(0);
+    const report = await check(image.bytes);
+    expect(report.corruptions).toBeGreaterThan(0);
+    expect(report.findingCounts.truncated).toBeUndefined();
+  });
+});
+
 describe('header fields at their limits', () => {
   type Patch = (view: DataView) => void;
   it.each<[string, Patch, string]>([

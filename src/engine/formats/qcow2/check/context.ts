@@ -28,8 +28,6 @@ export class CheckContext {
   readonly counts: ReferenceCounts;
   readonly fileSize: number;
   readonly clusterSize: number;
-  /** Furthest end of a reference that lies behind the end of the file, bytes. */
-  furthest = 0;
   readonly report: CheckReport;
   readonly #pace = pacer();
   readonly #limit: number;
@@ -104,8 +102,6 @@ export class CheckContext {
   }
 
   #outside(offset: number, size: number, guest: Finding['guest'], offsetText?: string): void {
-    const end = offset + size;
-    if (end <= Number.MAX_SAFE_INTEGER) this.furthest = Math.max(this.furthest, end);
     this.note('reference-outside', 'corruption', () => ({
       host: { offset, length: size },
       ...(guest === undefined ? {} : { guest }),

@@ -5,6 +5,7 @@
 import { hex64 } from '../../../binary/units.ts';
 import type { CheckReport } from '../../../operations/check-report.ts';
 import { LIMITS } from '../layout.ts';
+import { missingAtEnd } from '../expected-end.ts';
 import type { Qcow2Image } from '../image.ts';
 import { entryOffset, readTable } from '../tables.ts';
 import { RefcountBlocks } from './blocks.ts';
@@ -25,7 +26,7 @@ export async function checkQcow2(image: Qcow2Image, options: CheckOptions): Prom
   const { report } = context;
   const aborted = checkSnapshotTable(context) ?? (await checkClusters(context));
   if (aborted !== undefined) report.aborted = aborted;
-  noteState(context);
+  await noteState(context);
   if (options.explain === true) await addOwners(context);
   return report;
 }
@@ -117,13 +118,14 @@ function firstBadEntry(table: Uint32Array, clusterSize: number): string | undefi
 }
 
 /** What qemu-img's check does not say, but a person should know. */
-function noteState(context: CheckContext): void {
-  const { image, fileSize, furthest } = context;
+async function noteState(context: CheckContext): Promise<void> {
+  const { image, fileSize: size } = context;
   const { header } = image;
-  if (furthest > fileSize) {
+  const missing = await missingAtEnd(image);
+  if (missing > 0) {
     context.note('truncated', 'notice', () => ({
-      host: { offset: fileSize, length: furthest - fileSize },
-      values: { end: furthest, size: fileSize, missing: furthest - fileSize },
+      host: { offset: size, length: missing },
+      values: { end: size + missing, size, missing },
       repair: 'none',
     }));
   }
