@@ -20,7 +20,7 @@ const FORMATS = ['qcow2', 'raw'];
 
 /** Whether a line may begin with this word: the program, or what follows it. */
 export function isCommand(word: string): boolean {
-  return word === 'qemu-img' || word in COMMANDS || word.startsWith('-');
+  return word === 'qemu-img' || Object.hasOwn(COMMANDS, word) || word.startsWith('-');
 }
 
 /** Completes the word before the cursor: the command, its options, formats and file names. */
@@ -48,7 +48,10 @@ function candidatesFor(earlier: string[], names: readonly string[]): string[] {
   if (command === undefined) return GLOBAL;
   const last = earlier.at(-1) ?? '';
   if (['-f', '-F', '-O'].includes(last)) return FORMATS;
-  return [...names.map(quote), ...(COMMANDS[command] ?? [])];
+  return [
+    ...names.map(quote),
+    ...(Object.hasOwn(COMMANDS, command) ? (COMMANDS[command] ?? []) : []),
+  ];
 }
 
 /** A file name that needs quotes is found without typing them, too. */

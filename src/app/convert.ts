@@ -1,4 +1,5 @@
-import { chooseTarget } from './files.ts';
+import { chooseTarget, hasSavePicker } from './files.ts';
+import { forecastConvert } from './forecast.ts';
 import { images } from './images.svelte.ts';
 import { jobs } from './jobs.svelte.ts';
 import type { OpenImage } from './open-image.svelte.ts';
@@ -21,7 +22,11 @@ export async function convertToRaw(image: OpenImage): Promise<void> {
     if (target.kind === 'handle') state.handle = target.handle;
     const { verify } = state;
     const request = { kind: 'convert', image: image.opened.id, target, verify } as const;
+    const { info } = image;
+    const forecast = info && forecastConvert(info, image.check.report, state.where, verify);
+    const sparse = forecast?.exact === true && forecast.data < forecast.size / 2;
     state.result = await jobs.run<'convert'>(request, image.name, {
+      heavy: sparse ? forecast.data : undefined,
       running: (job) => (state.job = job),
       left: (left) => (state.left = left),
     });
@@ -35,7 +40,11 @@ export async function convertToRaw(image: OpenImage): Promise<void> {
 }
 
 async function chooseWhere(image: OpenImage, name: string): Promise<Target | undefined> {
-  if (image.convert.where === 'browser') return { kind: 'private', name };
+  if (image.convert.where === 'browser') {
+    // So that the browser does not clear it away when room gets short. Chromium does not ask.
+    if (hasSavePicker()) void navigator.storage.persist();
+    return { kind: 'private', name };
+  }
   const handle = await chooseTarget(name);
   return handle === undefined ? undefined : { kind: 'handle', handle };
 }

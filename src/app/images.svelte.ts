@@ -1,3 +1,4 @@
+import { announcer } from './announcer.svelte.ts';
 import { engine } from './engine.svelte.ts';
 import { checkSeconds } from './forecast.ts';
 import { chooseFiles, hasSavePicker, type Chosen } from './files.ts';
@@ -7,6 +8,7 @@ import { toProblem } from './problem.ts';
 import { recent } from './recent.svelte.ts';
 import { stored } from './stored.svelte.ts';
 import { suggestName, suggestWhere } from './target.ts';
+import { words } from './words.svelte.ts';
 
 /** A check that likely takes less than this runs by itself after opening. */
 const CHECK_BY_ITSELF_SECONDS = 1;
@@ -52,7 +54,7 @@ class Images {
 
   /** Shows the panel that the address names. */
   readAddress(): void {
-    const named = PANELS.find((panel) => location.hash === `#/${panel}`);
+    const named = panelOfAddress();
     if (named !== undefined && this.#current !== undefined) this.#current.panel = named;
   }
 
@@ -68,6 +70,9 @@ class Images {
       this.list = [...this.list, image];
       opening.push(this.#openNow(image));
     }
+    // An address that was kept leads to its panel; with another image on the screen it is that's.
+    if (first !== undefined && this.#current === undefined)
+      first.panel = panelOfAddress() ?? first.panel;
     if (first !== undefined) this.show(first);
     await Promise.all(opening);
   }
@@ -170,6 +175,7 @@ class Images {
       if (!this.list.includes(image)) return await client.close(opened.id);
       image.opened = opened;
       image.phase = 'open';
+      announcer.say(words.image.screen.opened(image.name));
       this.#afterOpening(image);
     } catch (error) {
       image.problem = toProblem(error, image.name);
@@ -226,6 +232,10 @@ class Images {
     await Promise.all(this.list.map((image) => this.#openNow(image)));
     await stored.load();
   }
+}
+
+function panelOfAddress(): Panel | undefined {
+  return PANELS.find((panel) => location.hash === `#/${panel}`);
 }
 
 async function chooseOne(): Promise<Chosen | undefined> {

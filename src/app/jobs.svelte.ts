@@ -28,11 +28,14 @@ export class RunningJob {
   #cancel: () => void = () => undefined;
   #said = 0;
   readonly #quiet: boolean;
+  /** Bytes of the work that take time, where most of it is only passed over; else undefined. */
+  readonly heavy: number | undefined;
 
-  constructor(kind: JobKind, subject: string, quiet: boolean) {
+  constructor(kind: JobKind, subject: string, { quiet = false, heavy }: JobOptions) {
     this.kind = kind;
     this.subject = subject;
     this.#quiet = quiet;
+    this.heavy = heavy;
   }
 
   /** 0 to 1; undefined while the whole is unknown. */
@@ -41,7 +44,8 @@ export class RunningJob {
   /** Seconds left, rounded so that the number does not twitch; undefined while unknown. */
   get secondsLeft(): number | undefined {
     const soon = this.elapsed < SILENT_MILLISECONDS || (this.share ?? 0) < SILENT_SHARE;
-    if (this.rate <= 0 || soon) return undefined;
+    // Where most is passed over, the rate of one part says nothing about the next.
+    if (this.rate <= 0 || soon || this.heavy !== undefined) return undefined;
     return roundSeconds((this.total - this.done) / this.rate);
   }
 
@@ -85,6 +89,8 @@ export class RunningJob {
 export interface JobOptions {
   /** Started by the app itself: not announced. */
   quiet?: boolean;
+  /** See {@link RunningJob.heavy}. */
+  heavy?: number | undefined;
   output?: (stream: 'out' | 'err', text: string) => void;
   left?: (left: LeftBehind) => void;
   /** Receives the job as soon as it runs. */
@@ -113,7 +119,7 @@ class Jobs {
     subject: string,
     options: JobOptions = {},
   ): Promise<JobResults[Kind]> {
-    const running = new RunningJob(request.kind, subject, options.quiet ?? false);
+    const running = new RunningJob(request.kind, subject, options);
     this.#add(running);
     options.running?.(running);
     try {

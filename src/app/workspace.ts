@@ -3,4 +3,4 @@ export { engine } from './engine.svelte.ts';
 export { images } from './images.svelte.ts';
 export { jobs } from './jobs.svelte.ts';
 export { stored } from './stored.svelte.ts';
-export { windowTitle } from './window-title.ts';
+export { showBadge, windowTitle } from './window-title.ts';

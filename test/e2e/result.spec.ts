@@ -1,5 +1,5 @@
 import { ftruncateSync, openSync, writeSync, closeSync, mkdtempSync, rmSync } from 'node:fs';
-import { appendFileSync, copyFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test, type Page } from '@playwright/test';
@@ -158,4 +158,39 @@ test('a file that disappears is named', async ({ page }) => {
     'data-code',
     /^(file-gone|file-changed|read-failed)$/,
   );
+});
+
+test('a picked file: remembered, watched, read again', async ({ page }) => {
+  await page.addInitScript(() => {
+    Object.defineProperty(window, 'showOpenFilePicker', {
+      value: async () => {
+        const root = await navigator.storage.getDirectory();
+        return [await root.getFileHandle('picked.qcow2')];
+      },
+    });
+  });
+  await start(page);
+  const sample = [...readFileSync(SAMPLE)];
+  const write = (bytes: number[]): Promise<void> =>
+    page.evaluate(async (content) => {
+      const root = await navigator.storage.getDirectory();
+      const handle = await root.getFileHandle('picked.qcow2', { create: true });
+      const writable = await handle.createWritable();
+      await writable.write(new Uint8Array(content));
+      await writable.close();
+    }, bytes);
+  await write(sample);
+  await page.keyboard.press('Control+o');
+  await page.getByTestId('overview').waitFor();
+  await expect(page.getByTestId('file-changed')).toHaveCount(0);
+
+  await write([...sample, ...new Array<number>(8192).fill(0)]);
+  await page.evaluate(() => window.dispatchEvent(new Event('focus')));
+  await expect(page.getByTestId('file-changed')).toContainText('picked.qcow2');
+  await page.getByRole('button', { name: 'Read again' }).click();
+  await expect(page.getByTestId('file-changed')).toHaveCount(0);
+  await expect(page.locator('[data-fact=file-size]')).toContainText('200 KiB');
+
+  await page.getByRole('button', { name: 'Start screen' }).click();
+  await expect(page.getByRole('button', { name: 'Open picked.qcow2 again' })).toBeVisible();
 });

@@ -10,6 +10,7 @@ export const enImage = {
 
   screen: {
     opening: (name: string) => `Opening ${name}…`,
+    opened: (name: string) => `${name} is open`,
     panels: { overview: 'Overview', check: 'Check', convert: 'Convert', console: 'Console' },
     panelsLabel: 'What to do with this image',
     disk: (size: string) => `${size} disk`,
@@ -263,6 +264,8 @@ export const enImage = {
     ofTotal: (done: string, total: string) => `${done} of ${total}`,
     left: (time: string) => `about ${time} left`,
     almostDone: 'almost done',
+    skipping: (data: string, total: string) =>
+      `${data} of ${total} hold data; the rest is zeros and goes by quickly.`,
     cancelling: 'Cancelling…',
     label: (name: string) => `Progress: ${name}`,
     jobs: {

@@ -10,6 +10,7 @@ export const zhImage: ImageText = {
 
   screen: {
     opening: (name) => `正在打开 ${name}…`,
+    opened: (name) => `${name} 已打开`,
     panels: { overview: '概览', check: '检查', convert: '转换', console: '控制台' },
     panelsLabel: '对此镜像的操作',
     disk: (size) => `磁盘 ${size}`,
@@ -252,6 +253,7 @@ export const zhImage: ImageText = {
     ofTotal: (done, total) => `${done} / ${total}`,
     left: (time) => `大约还需 ${time}`,
     almostDone: '即将完成',
+    skipping: (data, total) => `${total} 中有 ${data} 含有数据，其余为零，会很快跳过。`,
     cancelling: '正在取消…',
     label: (name) => `进度：${name}`,
     jobs: {
