@@ -1,5 +1,5 @@
 /** The arguments of `qemu-img convert`: read, validated, refused where they cannot be honoured. */
-import { FORMAT_NAMES } from '../engine/index.ts';
+import { FORMAT_NAMES, type SnapshotKey } from '../engine/index.ts';
 import {
   COMMON,
   CommandFailure,
@@ -12,7 +12,7 @@ import {
   type Context,
 } from './context.ts';
 import { isForeignFormat } from './foreign-formats.ts';
-import { joinOptionLists, wantsHelp } from './creation-options.ts';
+import { joinOptionLists, splitOptions, wantsHelp } from './creation-options.ts';
 
 const SPECS = [
   COMMON.help,
@@ -58,6 +58,8 @@ export interface ConvertTask {
   sparse: number | undefined;
   /** Creation options, joined; undefined without `-o`. */
   options: string | undefined;
+  /** The snapshot of `-l`; undefined: the disk as it is now. */
+  snapshot: SnapshotKey | undefined;
 }
 
 /** Instead of a task: `-o help` with the format it asks for, or nothing left to do. */
@@ -88,7 +90,27 @@ export function readRequest(context: Context, argv: readonly string[]): ConvertR
   checkCacheMode(given.value('source-cache'), 'source cache');
   refuseUnsupported(given);
   const sourceFormat = given.value('format');
-  return { kind: 'run', task: { given, sources, target, sourceFormat, sparse, options } };
+  const snapshot = readSnapshot(given.value('snapshot'));
+  return { kind: 'run', task: { given, sources, target, sourceFormat, sparse, options, snapshot } };
+}
+
+/** `-l`: an id or a name, or `snapshot.id=…,snapshot.name=…`. */
+function readSnapshot(text: string | undefined): SnapshotKey | undefined {
+  if (text === undefined) return undefined;
+  if (!text.startsWith('snapshot.')) return { word: text };
+  const key: { id?: string; name?: string } = {};
+  for (const item of splitOptions(text)) {
+    const equals = item.indexOf('=');
+    const name = equals < 0 ? item : item.slice(0, equals);
+    const value = equals < 0 ? 'on' : item.slice(equals + 1);
+    if (name === 'snapshot.id') key.id = value;
+    else if (name === 'snapshot.name') key.name = value;
+    else {
+      const problem = `Invalid parameter '${name}'`;
+      throw new CommandFailure(`${problem}\nqemu-img: Failed in parsing snapshot param '${text}'`);
+    }
+  }
+  return key;
 }
 
 /** What the real program says of the target only after it has opened the sources. */
@@ -96,7 +118,6 @@ export function checkTarget({ given, sources, target }: ConvertTask): void {
   if (given.has('snapshot') && sources.length > 1) {
     throw new CommandFailure('No support for concatenating multiple snapshot');
   }
-  if (given.has('snapshot')) throw notSupported('Converting a snapshot (-l)');
   if (given.has('no-create')) requireRaw(given, `Could not open '${target}': Unknown driver`);
   else requireRaw(given, 'Unknown file format');
   const raw = "not supported for file format 'raw'";

@@ -1,5 +1,5 @@
 /** `qemu-img convert`: one or several images out into a raw file. */
-import { convertToRaw, isImageError, type ImageError } from '../engine/index.ts';
+import { convertToRaw, isImageError, openSnapshot, type ImageError } from '../engine/index.ts';
 import type { ErrorDetails } from '../engine/errors.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import type { Storage } from '../engine/storage/storage.ts';
@@ -29,7 +29,7 @@ export async function convert(context: Context, argv: readonly string[]): Promis
       sources.push(await openByName(context, { name, format: task.sourceFormat, mode: 'read' }));
     }
     checkTarget(task);
-    await copyAll(context, task, sources, line);
+    await copyAll(context, task, await disksOf(task, sources), line);
     line.show(1);
   } finally {
     line.end();
@@ -38,21 +38,34 @@ export async function convert(context: Context, argv: readonly string[]): Promis
   return 0;
 }
 
+/** What is copied: the disks themselves, or what a snapshot keeps of the only one. */
+async function disksOf(task: ConvertTask, sources: readonly OpenedImage[]): Promise<Disk[]> {
+  const disks = sources.map(({ disk }) => disk);
+  const { snapshot } = task;
+  if (snapshot === undefined) return disks;
+  try {
+    return await Promise.all(disks.map((disk) => openSnapshot(disk, snapshot)));
+  } catch (error) {
+    if (!isImageError(error) || isCancelled(error)) throw error;
+    throw new CommandFailure(`Failed to load snapshot: ${errorText(error)}`, 1, error);
+  }
+}
+
 /** Writes the sources into the target, one behind the other. */
 async function copyAll(
   context: Context,
   task: ConvertTask,
-  sources: readonly OpenedImage[],
+  disks: readonly Disk[],
   line: ProgressLine,
 ): Promise<void> {
-  const total = sources.reduce((sum, { disk }) => sum + disk.size, 0);
+  const total = disks.reduce((sum, disk) => sum + disk.size, 0);
   const { preallocate } = rawOptions(task.options, task.target);
   const keep = task.given.has('no-create');
   const target = await openTarget(context, task, total);
   let before = 0;
   let current: Disk | undefined;
   try {
-    for (const { disk } of sources) {
+    for (const disk of disks) {
       current = disk;
       await convertToRaw(disk, target, {
         signal: context.signal,

@@ -17,13 +17,14 @@ export function joinOptionLists(before: string | undefined, list: string): strin
   return before === undefined ? list : `${before},${list}`;
 }
 
-function split(list: string): string[] {
+/** The items of a list; a literal comma is written twice. */
+export function splitOptions(list: string): string[] {
   return list.split(/(?<!,)(?:,,)*,(?!,)/).map((item) => item.replaceAll(',,', ','));
 }
 
 /** Whether one of the options asks for the list of options. */
 export function wantsHelp(list: string): boolean {
-  return split(list).some((item) => item === 'help' || item === '?');
+  return splitOptions(list).some((item) => item === 'help' || item === '?');
 }
 
 /** What `-o help` prints for raw; with a file name also what the file itself takes. */
@@ -48,7 +49,7 @@ With the name of a target, its options are listed too.
 export function rawOptions(list: string | undefined, target: string): RawOptions {
   const result: RawOptions = { preallocate: false };
   if (list === undefined) return result;
-  for (const item of split(list)) {
+  for (const item of splitOptions(list)) {
     const [name = '', value] = splitOnce(item);
     if (name === 'preallocation') result.preallocate = preallocation(value ?? 'on', target);
     else if (name === 'size') checkSize(name, value);

@@ -19,7 +19,7 @@ Looks into disk images, checks them and copies them out.
 Command syntax:
   check [-q] [-f fmt] [--output=ofmt] [-T src_cache] [-U] filename
   compare [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
-  convert [--target-is-zero] [-U] [-C] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
+  convert [--target-is-zero] [-U] [-C] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
   info [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
   map [-f fmt] [--start-offset=offset] [--max-length=len] [--output=ofmt] [-U] filename
 
@@ -47,6 +47,7 @@ Parameters to compare subcommand:
 
 Parameters to convert subcommand:
   several images are written one behind the other
+  '-l' takes the disk as a snapshot keeps it: an id, a name, or snapshot.id=…,snapshot.name=…
   '-S' is how many zero bytes make a hole in the output; 0 writes every byte
   '-n' writes into an image that is there already
   '--target-is-zero' says that this image reads as zeros everywhere

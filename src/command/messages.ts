@@ -18,6 +18,7 @@ const TEXTS: Texts = {
   'unsupported-feature': ({ feature }) => `Not supported by this version: ${feature}`,
   'unreadable-cluster': () => 'Input/output error',
   'backing-missing': ({ name }) => `Could not open backing file: '${name}' is not here`,
+  'snapshot-missing': () => "Can't find snapshot",
   'backing-loop': ({ name }) => `Backing file '${name}' creates an infinite loop.`,
   'read-failed': ({ reason }) => reason,
   'file-gone': ({ name }) => `'${name}' is no longer there`,

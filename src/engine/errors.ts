@@ -34,6 +34,8 @@ export interface ErrorDetails {
   };
   /** The image names a backing file that was not given. */
   'backing-missing': { name: string; format: string };
+  /** The image has no internal snapshot of that id or name. */
+  'snapshot-missing': { key: string };
   /** A chain of backing files contains itself. */
   'backing-loop': { name: string };
   /** Reading the medium failed. */

@@ -33,6 +33,7 @@ export type * from './operations/inspect.ts';
 export { missingBytes } from './operations/missing.ts';
 export type * from './operations/operation.ts';
 export { readDisk } from './operations/read.ts';
+export { openSnapshot, type SnapshotKey } from './operations/snapshot.ts';
 export { pacer, yieldToEvents } from './operations/yield.ts';
 export { BlobStorage } from './storage/blob.ts';
 export { MemoryStorage } from './storage/memory.ts';

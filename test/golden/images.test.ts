@@ -66,12 +66,12 @@ async function expectSameMap(path: string): Promise<void> {
   expect(JSON.parse(own.stdout)).toEqual(entries);
 }
 
-async function expectSameCopy(path: string): Promise<void> {
+async function expectSameCopy(path: string, ...options: string[]): Promise<void> {
   const real = join(folder, 'real.raw');
   const own = join(folder, 'own.raw');
   const [expected, actual] = await Promise.all([
-    qemuImg(['convert', '-O', 'raw', path, real]),
-    ours(['convert', '-O', 'raw', path, own]),
+    qemuImg(['convert', ...options, '-O', 'raw', path, real]),
+    ours(['convert', ...options, '-O', 'raw', path, own]),
   ]);
   expect(actual).toEqual(expected);
   if (expected.exitCode === 0) expect(await hashOf(own)).toBe(await hashOf(real));
@@ -96,6 +96,7 @@ describe.skipIf(!available)('as qemu-img has it', () => {
     const path = await makeImage(spec, folder);
     await expectSameEverything(path);
     await expectSameComparisons(path, spec);
+    for (let id = 1; id <= spec.snapshots; id++) await expectSameCopy(path, '-l', String(id));
   });
 });
 

@@ -135,6 +135,11 @@ export const enErrors: ErrorSentences = {
     why: 'Nothing that an image names is opened by itself.',
     now: 'Locate the file in the Overview.',
   }),
+  'snapshot-missing': (d) => ({
+    what: `There is no snapshot “${d.key}” in this image.`,
+    why: 'Snapshots are found by their id or by their exact name.',
+    now: 'Look at the list of snapshots in the overview.',
+  }),
   'backing-loop': (d) => ({
     what: `The chain of backing files comes back to “${d.name}”.`,
     why: 'An image cannot be its own base.',

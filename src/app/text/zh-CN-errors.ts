@@ -111,6 +111,11 @@ export const zhErrors: ErrorSentences = {
     why: '镜像中提到的文件不会被自动打开。',
     now: '请在“概览”中查找该文件。',
   }),
+  'snapshot-missing': (d) => ({
+    what: `此镜像中没有快照“${d.key}”。`,
+    why: '快照按 ID 或完整名称查找。',
+    now: '请查看概览中的快照列表。',
+  }),
   'backing-loop': (d) => ({
     what: `后备文件链又回到了“${d.name}”。`,
     why: '镜像不能以自身为后备文件。',

@@ -8,6 +8,7 @@ import { readBitmaps, type Bitmap } from './bitmaps.ts';
 import { parseHeader, peekClusterSize, type Header, type OpenMode } from './header.ts';
 import { mapTable } from './mapping.ts';
 import {
+  checkSnapshotL1,
   checkSnapshotPointer,
   readSnapshots,
   type Snapshot,
@@ -27,7 +28,7 @@ export class Qcow2Image implements Disk {
   readonly size: number;
   readonly clusterSize: number;
   readonly codec: 'zlib' | 'zstd';
-  /** The active L1 table. */
+  /** The L1 table: the active one, unless this is the disk of a snapshot. */
   readonly l1: Table;
   readonly snapshotTable: SnapshotTable;
   /** In `check` mode: why the snapshot table could not be read; the check reports it. */
@@ -97,6 +98,23 @@ export class Qcow2Image implements Disk {
     return { l1Index, l2Offset: this.#l2Offset(l1Index), l2Index };
   }
 
+  /**
+   * The disk as a snapshot keeps it. It shares file and backing image with this one, which is to be
+   * closed and not the snapshot's. Its size is that of the disk now, as with `convert -l`.
+   * @throws ImageError invalid-header (snapshot-table-invalid): its L1 table cannot be had
+   */
+  async openSnapshot(snapshot: Snapshot): Promise<Qcow2Image> {
+    checkSnapshotL1(snapshot, this.header);
+    const image = new Qcow2Image(this.storage, this.header, {
+      l1: await readTable(this.storage, snapshot.l1TableOffset, snapshot.l1Size),
+      snapshots: this.snapshotTable,
+      snapshotError: this.snapshotError,
+      bitmaps: [],
+    });
+    image.backing = this.backing;
+    return image;
+  }
+
   async close(): Promise<void> {
     await this.backing?.close();
     await this.storage.close();
@@ -130,7 +148,7 @@ interface Tables {
   l1: Table;
   snapshots: SnapshotTable;
   snapshotError: ImageError | undefined;
-  bitmaps: Bitmap[];
+  bitmaps: readonly Bitmap[];
 }
 
 /**

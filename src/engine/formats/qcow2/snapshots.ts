@@ -102,6 +102,21 @@ export function checkSnapshotPointer(header: Header): void {
   }
 }
 
+/**
+ * What must hold of a snapshot's L1 table before it is read.
+ * @throws ImageError invalid-header (snapshot-table-invalid)
+ */
+export function checkSnapshotL1(snapshot: Snapshot, { clusterSize }: Header): void {
+  const { l1TableOffset, l1Size } = snapshot;
+  if (l1Size * 8 > LIMITS.l1Bytes) {
+    invalid('Snapshot L1 table too large', 'snapshot L1 size', l1Size, LIMITS.l1Bytes / 8);
+  }
+  if (!isAligned(l1TableOffset, clusterSize)) {
+    const message = 'Snapshot L1 table offset invalid';
+    invalid(message, 'snapshot L1 offset', l1TableOffset, clusterSize);
+  }
+}
+
 /** Bytes of the entry at `at`; at least the fixed part when that is not there yet. */
 function entrySize(bytes: Uint8Array, at: number, index: number): number {
   if (at + SNAPSHOT_ENTRY.size > bytes.length) return SNAPSHOT_ENTRY.size;
