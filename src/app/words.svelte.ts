@@ -1,4 +1,4 @@
-import type { Language } from './settings.svelte.ts';
+import { settings, type Language } from './settings.svelte.ts';
 import type { ImageText } from './text/en-image.ts';
 import { en } from './text/en.ts';
 import type { Text } from './text/en.ts';
@@ -11,6 +11,7 @@ class Words {
   #shell = $state.raw<Text>(en);
   #image = $state.raw<ImageText>();
   #language = $state<Language>('en');
+  #wanted: Language = settings.language;
   #wantsImage = false;
   /** False until the texts of the wanted language are there. */
   ready = $state(false);
@@ -40,20 +41,31 @@ class Words {
 
   /** Switches everything at once, so that no screen is ever half in each language. */
   async use(language: Language): Promise<void> {
+    this.#wanted = language;
+    await this.#load();
+  }
+
+  async loadImage(): Promise<void> {
+    this.#wantsImage = true;
+    await this.#load();
+  }
+
+  /** Texts arrive in any order; only those of the language that is wanted by then are taken. */
+  async #load(): Promise<void> {
+    const language = this.#wanted;
     const [shell, image] = await Promise.all([
       loadShell(language),
       this.#wantsImage ? loadImage(language) : undefined,
     ]);
+    if (language !== this.#wanted) {
+      await this.#load();
+      return;
+    }
     this.#shell = shell;
     if (image !== undefined) this.#image = image;
     this.#language = language;
     this.ready = true;
     document.documentElement.lang = shell.tag;
-  }
-
-  async loadImage(): Promise<void> {
-    this.#wantsImage = true;
-    this.#image = await loadImage(this.#language);
   }
 }
 

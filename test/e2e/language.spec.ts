@@ -27,6 +27,27 @@ test.describe('in a Chinese browser', () => {
   });
 });
 
+test.describe('in a Chinese browser on a slow line', () => {
+  test.use({ locale: 'zh-CN', serviceWorkers: 'block' });
+
+  for (const late of [/assets\/zh-CN-(?!image-)/, /assets\/zh-CN-image-/]) {
+    test(`no screen is half in each language when ${late.source} comes late`, async ({ page }) => {
+      let held = 0;
+      await page.route(late, async (route) => {
+        held += 1;
+        await new Promise((resolve) => setTimeout(resolve, 1500));
+        await route.continue();
+      });
+      await start(page);
+      await openImage(page, SAMPLE);
+      await expect(page.getByTestId('summary')).toContainText('1 个快照');
+      await expect(page.getByRole('tab').first()).toContainText('概览');
+      await expect(page.getByTestId('help')).toHaveAttribute('aria-label', '键盘快捷键');
+      expect(held).toBe(1);
+    });
+  }
+});
+
 test('the language changes without a reload, and is kept', async ({ page }) => {
   await start(page);
   await openImage(page, SAMPLE);

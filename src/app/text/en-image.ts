@@ -344,6 +344,7 @@ export const enImage = {
     licencesTitle: 'Licences',
     licences:
       'This app: MIT. It contains Svelte (MIT), Comlink and idb-keyval (Apache 2.0), pako (MIT and Zlib).',
+    licenceTexts: 'All licence texts',
     independent:
       'An independent program. QEMU’s specification of the format is followed; none of its code is used.',
   },

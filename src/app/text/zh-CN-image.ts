@@ -331,6 +331,7 @@ export const zhImage: ImageText = {
     licencesTitle: '许可',
     licences:
       '本应用：MIT。其中包含 Svelte（MIT）、Comlink 和 idb-keyval（Apache 2.0）、pako（MIT 和 Zlib）。',
+    licenceTexts: '全部许可文本',
     independent: '独立开发的程序。遵循 QEMU 的格式规范，未使用其任何代码。',
   },
 
