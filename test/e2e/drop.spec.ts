@@ -6,7 +6,7 @@ import { start } from './page.ts';
 /** Drags real files over the window, as the file manager does. */
 async function drag(
   devtools: CDPSession,
-  type: 'dragEnter' | 'dragOver' | 'drop',
+  type: 'dragEnter' | 'dragOver' | 'dragCancel' | 'drop',
   files: string[],
 ) {
   await devtools.send('Input.dispatchDragEvent', {
@@ -39,6 +39,16 @@ test('a dropped file opens, and can be opened again from the list', async ({ pag
   await page.getByRole('button', { name: 'Start screen' }).click();
   await page.getByRole('button', { name: 'Remove sample.qcow2 from the list' }).click();
   await expect(page.getByRole('button', { name: 'Open sample.qcow2 again' })).toHaveCount(0);
+});
+
+test('a drag that is called off leaves nothing on the screen', async ({ page }) => {
+  await start(page);
+  const devtools = await page.context().newCDPSession(page);
+  await drag(devtools, 'dragEnter', [SAMPLE]);
+  await drag(devtools, 'dragOver', [SAMPLE]);
+  await expect(page.getByTestId('drop-overlay')).toBeVisible();
+  await drag(devtools, 'dragCancel', [SAMPLE]);
+  await expect(page.getByTestId('drop-overlay')).toHaveCount(0);
 });
 
 test('several dropped files open side by side, the whole window takes them', async ({ page }) => {
