@@ -17,9 +17,10 @@ test.afterEach(() => {
 });
 
 /** An image of `clusters` times 64 KiB, whose data is a hole of the file. */
-function writeLargeImage(clusters: number): string {
+function writeLargeImage(clusters: number, change?: (head: Buffer) => void): string {
   const path = join(folder, 'large.qcow2');
   const { head, size } = largeImage(clusters);
+  change?.(head);
   const file = openSync(path, 'w');
   writeSync(file, head);
   ftruncateSync(file, size);
@@ -111,6 +112,22 @@ test('no room for the result: says how much is needed, and leaves nothing', asyn
   await devtools.send('Storage.overrideQuotaForOrigin', { origin });
   await page.getByRole('button', { name: 'Start screen' }).click();
   await expect(page.getByTestId('stored-file')).toHaveCount(0);
+});
+
+test('of very many findings the first are shown, and how many there are', async ({ page }) => {
+  await start(page);
+  const twice = writeLargeImage(4000, (head) => {
+    // Behind header and refcount table comes the block with the counts, two bytes each.
+    for (let cluster = 100; cluster < 4000; cluster++) head.writeUInt16BE(2, 131072 + cluster * 2);
+  });
+  await openImage(page, twice);
+  await showPanel(page, 'Check');
+  await expect(page.getByText(/^The first 1,000 of [\d,]{5,}$/)).toBeVisible();
+  await expect(page.locator('[data-count=leaks]')).toHaveText('3,900');
+  const leaks = page.locator('[data-testid=finding][data-kind=leak]');
+  await expect(leaks.locator('tbody tr')).toHaveCount(25);
+  await leaks.getByRole('button', { name: /more$/ }).click();
+  await expect(leaks.locator('tbody tr')).toHaveCount(275);
 });
 
 test('cancelling a conversion answers at once and says what is left', async ({ page }) => {
