@@ -1,4 +1,5 @@
 import type { CheckReport, Finding, FindingKind, Severity } from '../worker/api.ts';
+import type { FindingSentence } from './text/en-findings.ts';
 import { exitCode, verdict } from './health.ts';
 import type { OpenImage } from './open-image.svelte.ts';
 import { bytes, hex, whole } from './units.ts';
@@ -11,6 +12,22 @@ export interface FindingGroup {
   /** All that there are; `findings` holds only the first of them. */
   total: number;
   findings: Finding[];
+}
+
+/** What to say of a group: beside other damage, some findings are not as harmless as alone. */
+export function sentenceOf(group: FindingGroup): FindingSentence {
+  const { findings } = words.image;
+  const doubtful = group.findings.some((finding) => finding.repair !== 'safe');
+  if (doubtful && group.kind === 'leak') return findings['leak-doubtful'];
+  if (doubtful && group.kind === 'refcount-low') return findings['refcount-contested'];
+  return findings[group.kind];
+}
+
+/** The least certain repair of a group is that of the whole. */
+export function repairOf(group: FindingGroup): Finding['repair'] {
+  const repairs = group.findings.map((finding) => finding.repair);
+  if (repairs.includes('none')) return 'none';
+  return repairs.includes('guess') ? 'guess' : 'safe';
 }
 
 const ORDER: Severity[] = ['corruption', 'error', 'notice', 'leak'];
@@ -100,11 +117,11 @@ function more(group: FindingGroup): string[] {
 
 /** The report as plain text. Holds names and numbers of the image, no guest data. */
 export function reportAsText(image: OpenImage, report: CheckReport): string {
-  const { report: text, findings } = words.image;
+  const { report: text } = words.image;
   const groups = groupFindings(report).flatMap((group) => [
     '',
-    `${findings[group.kind].title} (${group.total})`,
-    findings[group.kind].meaning,
+    `${sentenceOf(group).title} (${group.total})`,
+    sentenceOf(group).meaning,
     ...group.findings.slice(0, IN_TEXT).map((finding) => `  ${line(finding)}`),
     ...more(group),
   ]);
@@ -116,13 +133,13 @@ export function reportAsText(image: OpenImage, report: CheckReport): string {
 
 /** The report as Markdown, ready for an issue or a ticket. */
 export function reportAsMarkdown(image: OpenImage, report: CheckReport): string {
-  const { report: text, findings, check } = words.image;
+  const { report: text, check } = words.image;
   const { host, guest, values, owners } = check.columns;
   const groups = groupFindings(report).flatMap((group) => [
     '',
-    `## ${findings[group.kind].title} (${group.total})`,
+    `## ${sentenceOf(group).title} (${group.total})`,
     '',
-    `${findings[group.kind].meaning} ${findings[group.kind].consequence}`,
+    `${sentenceOf(group).meaning} ${sentenceOf(group).consequence}`,
     '',
     `| ${host} | ${guest} | ${values} | ${owners} |`,
     '| --- | --- | --- | --- |',

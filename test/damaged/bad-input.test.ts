@@ -206,7 +206,23 @@ describe('damaged tables', () => {
       ['data', 0],
       ['data', CLUSTER],
     ]);
+    expect(finding?.repair).toBe('guess');
     expect(report.findingCounts.overlap).toBe(1);
+  });
+
+  it('leaks are no longer harmless once a damaged entry may have pointed at them', async () => {
+    const image = healthy();
+    setRefcount(image.bytes.subarray(image.refcountBlockOffset), 16, 3, 2);
+    const alone = await check(image.bytes);
+    expect(alone.findings.map(({ kind, repair }) => [kind, repair])).toContainEqual([
+      'leak',
+      'safe',
+    ]);
+    view(image).setBigUint64(l2(image), (1n << 63n) | (1n << 40n));
+    const beside = await check(image.bytes);
+    const leaks = beside.findings.filter(({ kind }) => kind === 'leak');
+    expect(leaks.length).toBeGreaterThan(0);
+    expect(leaks.every(({ repair }) => repair === 'guess')).toBe(true);
   });
 
   it('a cluster in use with refcount 0 says who uses it', async () => {

@@ -18,7 +18,24 @@ const NO_REPAIR =
   'There is no repair that brings the lost data back. Save what is readable (Convert), or go back to a backup.';
 const DO_NOT_RUN = 'Do not start a virtual machine from this file before it is repaired.';
 
-export const enFindings: Record<FindingKind, FindingSentence> = {
+/** What an explanation is for: a kind of finding, or one that other damage puts in a new light. */
+export type FindingTopic = FindingKind | 'leak-doubtful' | 'refcount-contested';
+
+export const enFindings: Record<FindingTopic, FindingSentence> = {
+  'leak-doubtful': {
+    title: 'Clusters that nothing points at',
+    meaning:
+      'They are counted as used, but nothing uses them. Other tables are damaged: these clusters may be the data that the damaged entries pointed at.',
+    consequence: 'Freeing them now would let the next write destroy what could still be found.',
+    advice: `${COPY_FIRST} Do not run “qemu-img check -r leaks”: it frees them. Deal with the damage first.`,
+  },
+  'refcount-contested': {
+    title: 'Clusters with more than one owner',
+    meaning:
+      'More tables point at these clusters than their reference count says, and not all of them can be right.',
+    consequence: 'One of the owners reads foreign content. A write by one destroys the other.',
+    advice: `${DO_NOT_RUN} ${COPY_FIRST} “qemu-img check -r all” makes the counts agree, but the content of one owner stays wrong.`,
+  },
   leak: {
     title: 'Wasted space',
     meaning: 'These clusters are counted as used, but nothing uses them.',

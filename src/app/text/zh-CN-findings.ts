@@ -1,12 +1,25 @@
-import type { FindingKind, Owner } from '../../engine/operations/finding.ts';
-import type { FindingSentence } from './en-findings.ts';
+import type { Owner } from '../../engine/operations/finding.ts';
+import type { FindingSentence, FindingTopic } from './en-findings.ts';
 
 const COPY_FIRST = '修复前请先保留一份副本。';
 const REPAIR_ALL = `${COPY_FIRST}“qemu-img check -r all”可以修复此问题。`;
 const NO_REPAIR = '没有任何修复能找回丢失的数据。请保存仍可读取的部分（转换），或恢复备份。';
 const DO_NOT_RUN = '修复之前请勿用此文件启动虚拟机。';
 
-export const zhFindings: Record<FindingKind, FindingSentence> = {
+export const zhFindings: Record<FindingTopic, FindingSentence> = {
+  'leak-doubtful': {
+    title: '没有被任何表指向的簇',
+    meaning:
+      '这些簇被记为已使用，却没有任何内容使用它们。由于其他表已损坏，它们可能正是损坏的条目原来指向的数据。',
+    consequence: '现在释放它们，下一次写入就可能毁掉本来还能找回的数据。',
+    advice: `${COPY_FIRST}不要运行“qemu-img check -r leaks”，它会释放这些簇。请先处理其他损坏。`,
+  },
+  'refcount-contested': {
+    title: '有多个所有者的簇',
+    meaning: '指向这些簇的表比引用计数所记录的多，而且不可能都是对的。',
+    consequence: '其中一方读到的是别人的内容，一方写入就会破坏另一方。',
+    advice: `${DO_NOT_RUN}${COPY_FIRST}“qemu-img check -r all”会让计数一致，但其中一方的内容仍然是错的。`,
+  },
   leak: {
     title: '空间浪费（泄漏的簇）',
     meaning: '这些簇被记为已使用，实际上没有任何内容使用它们。',

@@ -4,6 +4,7 @@
  */
 import { hex64 } from '../../../binary/units.ts';
 import type { CheckReport } from '../../../operations/check-report.ts';
+import type { FindingKind } from '../../../operations/finding.ts';
 import { LIMITS } from '../layout.ts';
 import { missingAtEnd } from '../expected-end.ts';
 import type { Qcow2Image } from '../image.ts';
@@ -28,7 +29,28 @@ export async function checkQcow2(image: Qcow2Image, options: CheckOptions): Prom
   if (aborted !== undefined) report.aborted = aborted;
   await noteState(context);
   if (options.explain === true) await addOwners(context);
+  doubtLeaks(report);
   return report;
+}
+
+/** Kinds of damage after which data may look leaked that is merely no longer pointed at. */
+const LOST_POINTERS: readonly FindingKind[] = [
+  'reference-outside',
+  'l1-reserved-bits',
+  'l2-reserved-bits',
+  'l2-unaligned',
+  'data-unaligned',
+  'refcount-low',
+  'snapshot-l1-unaligned',
+  'snapshot-l1-too-large',
+  'snapshot-table-invalid',
+  'bitmap-invalid',
+];
+
+/** Freeing leaks is safe only while every pointer that could lead to them is sound. */
+function doubtLeaks({ findings, findingCounts }: CheckReport): void {
+  if (!LOST_POINTERS.some((kind) => findingCounts[kind] !== undefined)) return;
+  for (const finding of findings) if (finding.kind === 'leak') finding.repair = 'guess';
 }
 
 /** What the snapshot table itself says; the text of an errno where the check must end. */

@@ -175,6 +175,8 @@ function noteOverlap(context: CheckContext, finding: Finding, owners: readonly O
   const clash = kinds.size > 1 || others.length > 1;
   const { host } = finding;
   if (finding.kind === 'leak' || !clash || host === undefined) return;
+  // The counts can be put right, but no count says whose content the cluster holds.
+  if (finding.kind !== 'refblock-shared') finding.repair = 'guess';
   context.note('overlap', 'notice', () => ({
     host,
     ...(finding.guest === undefined ? {} : { guest: finding.guest }),
