@@ -130,7 +130,9 @@ test('of very many findings the first are shown, and how many there are', async 
   await expect(leaks.locator('tbody tr')).toHaveCount(275);
 });
 
-test('cancelling a conversion ends it before it is done and says what is left', async ({ page }) => {
+test('cancelling a conversion ends it before it is done and says what is left', async ({
+  page,
+}) => {
   await start(page);
   await openImage(page, writeLargeImage(15_000));
   await showPanel(page, 'Convert');
