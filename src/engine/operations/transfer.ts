@@ -7,7 +7,7 @@ import type { CodecPool } from '../codecs/pool.ts';
 import { ImageError, throwIfCancelled } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
 import { coalesce, type Request } from '../storage/gather.ts';
-import type { Storage } from '../storage/storage.ts';
+import { readPadded, type Storage } from '../storage/storage.ts';
 import type { ChainExtent } from './chain.ts';
 
 /** Takes what was read. `bytes` may be kept or used until the promise settles. */
@@ -36,11 +36,11 @@ interface Job extends Request<Part> {
 }
 
 /** Bytes of one read of data. */
-const DATA_READ = 4 * 1024 * 1024;
+const DATA_READ = 8 * 1024 * 1024;
 /** Unpacked bytes of one batch for the pool. */
 const BATCH_BYTES = 2 * 1024 * 1024;
 /** Reads under way at once. */
-const AT_ONCE = 4;
+const AT_ONCE = 3;
 /** In compressed images neighbours follow closely; a longer gap means another batch. */
 const PACKED_GAP = 64 * 1024;
 
@@ -107,9 +107,8 @@ export class Transfer {
   }
 
   async #run(job: Job): Promise<void> {
-    const bytes = new Uint8Array(job.length);
     // Behind the end of the file is nothing but zeros, as QEMU has it.
-    if (job.offset < job.storage.size) await job.storage.read(job.offset, bytes);
+    const bytes = await readPadded(job.storage, job.offset, job.length);
     throwIfCancelled(this.#options.signal);
     if (job.compressed) await this.#unpack(job, bytes);
     else await this.#copy(job, bytes);

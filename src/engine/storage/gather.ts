@@ -52,7 +52,7 @@ export function coalesce<P extends Piece>(
 /** A bundle for {@link Storage.readMany} has at most this many requests, and REQUEST_LIMIT bytes. */
 const BUNDLE = 256;
 /** Bundles under way at once. */
-const BUNDLES_AT_ONCE = 2;
+const BUNDLES_AT_ONCE = 4;
 
 /**
  * Reads the pieces and hands each over as a view into its request's buffer (copy it to keep it).

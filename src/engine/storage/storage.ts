@@ -35,6 +35,12 @@ export interface Storage {
   close(): Promise<void>;
 
   /**
+   * As {@link read} of `length` bytes, into a buffer that the medium brings along: spares a copy
+   * where reading makes one anyway. Shorter than asked only where the storage ends.
+   */
+  take?(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+
+  /**
    * Does many reads as one request, where the medium gains by it: each as {@link read} would, but
    * what lies behind the end is left as it is. Not for more than some MiB at a time.
    */
@@ -56,6 +62,9 @@ export async function readPadded(
   offset: number,
   length: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  if (storage.take !== undefined && offset + length <= storage.size) {
+    return storage.take(offset, length);
+  }
   const bytes = new Uint8Array(length);
   if (offset < storage.size) await storage.read(offset, bytes);
   return bytes;

@@ -11,7 +11,7 @@ import type { CheckContext } from './context.ts';
 import { PAGE } from './counts.ts';
 
 /** Bytes of refcount blocks that are read together. */
-const BATCH_BYTES = 4 * 1024 * 1024;
+const BATCH_BYTES = 16 * 1024 * 1024;
 
 export class RefcountBlocks {
   readonly table: RefcountTable;

@@ -24,7 +24,7 @@ export interface L1Tree {
 }
 
 /** Bytes of L2 tables that are read together. */
-const BATCH_BYTES = 4 * 1024 * 1024;
+const BATCH_BYTES = 16 * 1024 * 1024;
 /** Entries of a batch, whether they lead to something or not. */
 const BATCH_ENTRIES = 16384;
 
