@@ -28,7 +28,8 @@ function sample(seed: number, length: number): Uint8Array {
       const back = 1 + Math.floor(random() * Math.min(at, 33000));
       for (let i = 0; i < run; i++) bytes[at + i] = bytes[at + i - back]!;
     } else if (kind < 0.5) bytes.fill(Math.floor(random() * 256), at, at + run);
-    else for (let i = 0; i < run; i++) bytes[at + i] = Math.floor(random() * (kind < 0.8 ? 40 : 256));
+    else
+      for (let i = 0; i < run; i++) bytes[at + i] = Math.floor(random() * (kind < 0.8 ? 40 : 256));
     at += run;
   }
   return bytes;
@@ -77,7 +78,12 @@ describe('inflateCluster', () => {
   it('unpacks what pako packs with QEMU’s settings, at every cluster size', () => {
     for (let bits = 9; bits <= 21; bits++) {
       const source = sample(bits, 2 ** bits);
-      const stream = deflateRaw(source, { level: 6, windowBits: 12, memLevel: 9, legacyHash: true });
+      const stream = deflateRaw(source, {
+        level: 6,
+        windowBits: 12,
+        memLevel: 9,
+        legacyHash: true,
+      });
       const target = new Uint8Array(2 ** bits);
       expect(inflateCluster(padded(stream), target)).toBe('ok');
       expect(Buffer.compare(target, source)).toBe(0);

@@ -37,9 +37,9 @@ interface Hand {
   errands: Map<number, Errand>;
 }
 
-/** How many workers are worth having on a machine with `cores`: one core stays for the caller. */
+/** How many workers are worth having on a machine with `cores`: the caller mostly waits for them. */
 export function poolSize(cores: number): number {
-  return Math.max(1, Math.min(8, cores - 1));
+  return Math.max(1, Math.min(8, cores));
 }
 
 /**
