@@ -5,11 +5,14 @@ class Offline {
   /** Became ready in this visit: worth a word, once. */
   justReady = $state(false);
   #waiting = $state.raw<ServiceWorker>();
+  /** Another tab let the new version in; this one goes on with the old one until it is reloaded. */
+  #replaced = $state(false);
   #dismissed = $state(false);
+  #asked = false;
 
   /** A new version waits for a reload, and the person has not said «later». */
   get update(): boolean {
-    return this.#waiting !== undefined && !this.#dismissed;
+    return (this.#waiting !== undefined || this.#replaced) && !this.#dismissed;
   }
 
   later(): void {
@@ -18,7 +21,9 @@ class Offline {
 
   /** Lets the new version take over and loads it. Callers see to it that no work is running. */
   reload(): void {
-    this.#waiting?.postMessage({ type: 'SKIP_WAITING' });
+    this.#asked = true;
+    if (this.#replaced) location.reload();
+    else this.#waiting?.postMessage({ type: 'SKIP_WAITING' });
   }
 
   /** Registers the service worker; only the built app has one. */
@@ -28,8 +33,12 @@ class Offline {
     // The first worker claims the page too: only a change of versions needs a reload.
     let controlled = container.controller !== null;
     container.addEventListener('controllerchange', () => {
-      if (controlled) location.reload();
+      const changed = controlled;
       controlled = true;
+      if (!changed) return;
+      if (this.#asked) location.reload();
+      // Asked for in another tab: work may be running in this one.
+      else this.#replaced = true;
     });
     try {
       const registration = await container.register('./sw.js');

@@ -342,8 +342,7 @@ export const enImage = {
     fallback:
       'Where something is missing there is another way: files are chosen with a plain dialog and results come as downloads.',
     licencesTitle: 'Licences',
-    licences:
-      'This app: MIT. It contains Svelte (MIT), Comlink and idb-keyval (Apache 2.0), pako (MIT and Zlib).',
+    licences: 'This app: MIT. It contains Svelte (MIT), Comlink and idb-keyval (Apache 2.0).',
     licenceTexts: 'All licence texts',
     independent:
       'An independent program. QEMU’s specification of the format is followed; none of its code is used.',

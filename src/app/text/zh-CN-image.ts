@@ -329,8 +329,7 @@ export const zhImage: ImageText = {
     notYet: '尚未就绪',
     fallback: '不支持的功能都有替代方式：文件通过普通对话框选择，结果以下载方式提供。',
     licencesTitle: '许可',
-    licences:
-      '本应用：MIT。其中包含 Svelte（MIT）、Comlink 和 idb-keyval（Apache 2.0）、pako（MIT 和 Zlib）。',
+    licences: '本应用：MIT。其中包含 Svelte（MIT）、Comlink 和 idb-keyval（Apache 2.0）。',
     licenceTexts: '全部许可文本',
     independent: '独立开发的程序。遵循 QEMU 的格式规范，未使用其任何代码。',
   },
