@@ -24,13 +24,15 @@ export interface L1Tree {
 }
 
 /** Bytes of L2 tables that are read together. */
-const BATCH_BYTES = 16 * 1024 * 1024;
+const BATCH_BYTES = 4 * 1024 * 1024;
+/** While one batch is worked on, so many are read: a picked file answers slowly, but to several. */
+const BATCHES_AHEAD = 4;
 /** Entries of a batch, whether they lead to something or not. */
 const BATCH_ENTRIES = 16384;
 
 /**
  * Hands over the L2 tables of an L1 table in its order, in batches; while one is worked on, the
- * next is read. Tables behind the end of the file are not read: they would be zeros.
+ * next are read. Tables behind the end of the file are not read: they would be zeros.
  * @param wanted not 0 for the entries that are wanted; by default all that are not zero
  */
 export async function* walkL2(
@@ -38,15 +40,17 @@ export async function* walkL2(
   l1: Table,
   wanted?: Uint8Array,
 ): AsyncGenerator<L2Visit[], undefined> {
-  let ahead: Promise<L2Visit[]> | undefined;
+  const ahead: Promise<L2Visit[]>[] = [];
   for (const batch of batches(image.clusterSize, image.storage.size, l1, wanted)) {
-    const current = ahead;
-    ahead = load(batch, image.clusterSize, image.storage);
+    const next = load(batch, image.clusterSize, image.storage);
     // Should the walk end before it is asked for, its failure is nobody's business.
-    ahead.catch(() => undefined);
+    next.catch(() => undefined);
+    ahead.push(next);
+    if (ahead.length <= BATCHES_AHEAD) continue;
+    const current = ahead.shift();
     if (current !== undefined) yield await current;
   }
-  if (ahead !== undefined) yield await ahead;
+  for (const rest of ahead) yield await rest;
   return undefined;
 }
 
