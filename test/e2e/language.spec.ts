@@ -71,5 +71,7 @@ test('the theme is kept and there before the first paint', async ({ page }) => {
   await expect
     .poll(() => page.evaluate(() => document.documentElement.style.colorScheme))
     .toBe('dark');
+  // Until the style sheet is there nothing is painted; the first colour must be the right one.
+  await expect.poll(ground).not.toBe('rgba(0, 0, 0, 0)');
   expect(await ground()).toBe(dark);
 });
