@@ -39,6 +39,16 @@ function corruptionText(extent: ChainExtent): string | undefined {
       return `Zero cluster entry found in pre-v3 image ${place}`;
     case 'subcluster-invalid':
       return `Invalid cluster entry found  ${place}`;
+    case 'data-file-offset': {
+      const offsets = `${hex(extent.hostOffset)} does not match guest cluster offset: ${hex(extent.offset)}`;
+      return `External data file host cluster offset ${offsets}, L2 index: ${hex(index)})`;
+    }
+    case 'data-file-compressed': {
+      const text = 'Compressed cluster entry found in image with external data file';
+      return `${text} ${place}`;
+    }
+    case 'data-file-missing':
+    case 'locked':
     case 'compressed-corrupt':
     case 'compressed-short':
     case 'backing-missing':

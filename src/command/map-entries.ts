@@ -85,9 +85,15 @@ function toEntry(extent: ChainExtent): Entry {
     present: extent.present,
     zero: !data,
     data,
-    offset: extent.kind === 'compressed' ? -1 : extent.hostOffset,
-    file: extent.disk.storage.name,
+    offset: isPlain(extent) ? extent.hostOffset : -1,
+    file: extent.storage.name,
   };
+}
+
+/** Whether the bytes in the file are those of the guest. */
+function isPlain({ kind, disk }: ChainExtent): boolean {
+  const isEncrypted = disk.cipher !== undefined || disk.contentMissing === 'locked';
+  return kind !== 'compressed' && !isEncrypted;
 }
 
 function merge(last: Entry, next: Entry): boolean {

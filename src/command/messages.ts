@@ -19,6 +19,7 @@ const TEXTS: Texts = {
   'unreadable-cluster': () => 'Input/output error',
   'backing-missing': ({ name }) => `Could not open backing file: '${name}' is not here`,
   'snapshot-missing': () => "Can't find snapshot",
+  'wrong-passphrase': () => 'Invalid password, cannot unlock any keyslot',
   'backing-loop': ({ name }) => `Backing file '${name}' creates an infinite loop.`,
   'read-failed': ({ reason }) => reason,
   'file-gone': ({ name }) => `'${name}' is no longer there`,

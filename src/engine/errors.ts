@@ -36,6 +36,8 @@ export interface ErrorDetails {
   'backing-missing': { name: string; format: string };
   /** The image has no internal snapshot of that id or name. */
   'snapshot-missing': { key: string };
+  /** The image is encrypted and the passphrase that was given opens none of its keys. */
+  'wrong-passphrase': { name: string };
   /** A chain of backing files contains itself. */
   'backing-loop': { name: string };
   /** Reading the medium failed. */
@@ -95,6 +97,10 @@ export type UnreadableReason =
   | 'compressed-corrupt'
   | 'compressed-short'
   | 'backing-missing'
+  | 'data-file-missing'
+  | 'data-file-offset'
+  | 'data-file-compressed'
+  | 'locked'
   | 'subcluster-invalid';
 
 /** The rules of qcow2-spec «Header» and of QEMU's limits that a header can break. */

@@ -92,6 +92,8 @@ export class WrittenDisk implements Disk {
   readonly codec = undefined;
   readonly backing = undefined;
   readonly backingMissing = false;
+  readonly cipher = undefined;
+  readonly contentMissing = undefined;
   readonly #written: WriteMap;
 
   constructor(storage: Storage, written: WriteMap) {
@@ -114,6 +116,7 @@ export class WrittenDisk implements Disk {
         kind: data ? 'data' : 'zero',
         offset: at,
         length: next - at,
+        storage: this.storage,
         hostOffset: data ? at : -1,
         hostLength: 0,
         clusterOffset: at,

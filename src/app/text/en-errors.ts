@@ -91,7 +91,19 @@ const UNREADABLE: Record<UnreadableReason, string> = {
   'compressed-corrupt': 'The compressed data there is damaged.',
   'compressed-short': 'The compressed data there ends too early.',
   'backing-missing': 'This part of the disk is in the backing file, which is not open.',
+  'data-file-missing': 'The data is in another file, which is not open.',
+  'data-file-offset':
+    'The table entry points to another place of the data file than the only one that is allowed.',
+  'data-file-compressed':
+    'The table entry claims compressed data, which an image with a data file cannot hold.',
+  locked: 'The data is encrypted, and the passphrase was not given.',
   'subcluster-invalid': 'The table entry for this place contradicts itself.',
+};
+
+const UNREADABLE_NOW: Partial<Record<UnreadableReason, string>> = {
+  'backing-missing': 'Open the backing file from the Overview, then try again.',
+  'data-file-missing': 'Open the data file from the Overview, then try again.',
+  locked: 'Unlock the image from the Overview, then try again.',
 };
 
 const named = (name: string): string => (name === '' ? 'The file' : `“${name}”`);
@@ -125,10 +137,7 @@ export const enErrors: ErrorSentences = {
   'unreadable-cluster': (d) => ({
     what: `The disk cannot be read at ${hex(d.guestOffset)} (${bytes(d.length, 'en')}).`,
     why: UNREADABLE[d.reason],
-    now:
-      d.reason === 'backing-missing'
-        ? 'Open the backing file from the Overview, then try again.'
-        : 'Run the check to see what else is concerned.',
+    now: UNREADABLE_NOW[d.reason] ?? 'Run the check to see what else is concerned.',
   }),
   'backing-missing': (d) => ({
     what: `This image holds only changes. It needs “${d.name}” to give the whole disk.`,
@@ -139,6 +148,11 @@ export const enErrors: ErrorSentences = {
     what: `There is no snapshot “${d.key}” in this image.`,
     why: 'Snapshots are found by their id or by their exact name.',
     now: 'Look at the list of snapshots in the overview.',
+  }),
+  'wrong-passphrase': (d) => ({
+    what: `The passphrase does not open ${named(d.name)}.`,
+    why: 'None of the keys in the image could be unlocked with it.',
+    now: 'Try again. Mind the keyboard layout and capital letters.',
   }),
   'backing-loop': (d) => ({
     what: `The chain of backing files comes back to “${d.name}”.`,

@@ -70,7 +70,17 @@ const UNREADABLE: Record<UnreadableReason, string> = {
   'compressed-corrupt': '此处的压缩数据已损坏。',
   'compressed-short': '此处的压缩数据过早结束。',
   'backing-missing': '磁盘的这一部分在后备文件中，而后备文件尚未打开。',
+  'data-file-missing': '数据在另一个文件中，而该文件尚未打开。',
+  'data-file-offset': '此处的表条目指向数据文件中不允许的位置。',
+  'data-file-compressed': '此处的表条目声称是压缩数据，而带数据文件的镜像不能包含压缩数据。',
+  locked: '数据已加密，尚未提供密码。',
   'subcluster-invalid': '此处的表条目自相矛盾。',
+};
+
+const UNREADABLE_NOW: Partial<Record<UnreadableReason, string>> = {
+  'backing-missing': '请先在“概览”中打开后备文件，然后重试。',
+  'data-file-missing': '请先在“概览”中打开数据文件，然后重试。',
+  locked: '请先在“概览”中解锁镜像，然后重试。',
 };
 
 const named = (name: string): string => (name === '' ? '该文件' : `“${name}”`);
@@ -101,10 +111,7 @@ export const zhErrors: ErrorSentences = {
   'unreadable-cluster': (d) => ({
     what: `磁盘在 ${hex(d.guestOffset)} 处无法读取（${bytes(d.length, 'zh-CN')}）。`,
     why: UNREADABLE[d.reason],
-    now:
-      d.reason === 'backing-missing'
-        ? '请先在“概览”中打开后备文件，然后重试。'
-        : '请运行检查，查看还有哪些部分受影响。',
+    now: UNREADABLE_NOW[d.reason] ?? '请运行检查，查看还有哪些部分受影响。',
   }),
   'backing-missing': (d) => ({
     what: `此镜像只保存差异，需要后备文件“${d.name}”才能显示完整磁盘。`,
@@ -115,6 +122,11 @@ export const zhErrors: ErrorSentences = {
     what: `此镜像中没有快照“${d.key}”。`,
     why: '快照按 ID 或完整名称查找。',
     now: '请查看概览中的快照列表。',
+  }),
+  'wrong-passphrase': (d) => ({
+    what: `该密码无法打开${named(d.name)}。`,
+    why: '镜像中的任何一个密钥槽都无法用它解锁。',
+    now: '请重试，并注意键盘布局和大小写。',
   }),
   'backing-loop': (d) => ({
     what: `后备文件链又回到了“${d.name}”。`,

@@ -1,11 +1,18 @@
 /** Building lists of extents: neighbours that belong together become one. */
 import type { UnreadableReason } from '../errors.ts';
+import type { Storage } from '../storage/storage.ts';
 import type { Extent, ExtentKind } from './format.ts';
 
 /** Collects runs in guest order. */
 export class ExtentList {
   readonly extents: Extent[] = [];
+  readonly #storage: Storage;
   #last: Extent | undefined;
+
+  /** @param storage the file that the runs lie in */
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
 
   get length(): number {
     return this.extents.length;
@@ -18,7 +25,8 @@ export class ExtentList {
       last.length += length;
       return;
     }
-    this.#push({ kind, offset, length, hostOffset, hostLength: 0, clusterOffset: offset });
+    const storage = this.#storage;
+    this.#push({ kind, offset, length, storage, hostOffset, hostLength: 0, clusterOffset: offset });
   }
 
   /** Adds one compressed cluster; these never merge. */
@@ -27,6 +35,7 @@ export class ExtentList {
       kind: 'compressed',
       offset,
       length,
+      storage: this.#storage,
       hostOffset,
       hostLength,
       clusterOffset: offset,
@@ -39,6 +48,7 @@ export class ExtentList {
       kind: 'invalid',
       offset,
       length,
+      storage: this.#storage,
       hostOffset,
       hostLength: 0,
       clusterOffset: offset,
@@ -58,16 +68,28 @@ function follows(last: Extent, hostOffset: number): boolean {
   return hostOffset === last.hostOffset + last.length;
 }
 
+/** The part of an extent from `offset` to `end` (guest bytes within it). */
+export function cutExtent<E extends Extent>(extent: E, offset: number, end: number): E {
+  const part = { ...extent };
+  cutHead(part, offset);
+  part.length = end - offset;
+  return part;
+}
+
+function cutHead(extent: Extent, offset: number): void {
+  const cut = offset - extent.offset;
+  extent.offset = offset;
+  extent.length -= cut;
+  // A compressed cluster is read whole whatever is asked of it; a damaged entry says what it says.
+  if (extent.kind === 'compressed') return;
+  if (extent.hostOffset >= 0 && extent.kind !== 'invalid') extent.hostOffset += cut;
+  extent.clusterOffset = offset;
+}
+
 /** Cuts the first and last extent of a list to the range asked for (bytes). */
 export function clip(extents: Extent[], offset: number, end: number): Extent[] {
   const first = extents[0];
-  if (first !== undefined && first.offset < offset) {
-    const cut = offset - first.offset;
-    first.offset += cut;
-    first.length -= cut;
-    if (first.hostOffset >= 0 && first.kind !== 'compressed') first.hostOffset += cut;
-    if (first.kind !== 'compressed') first.clusterOffset = first.offset;
-  }
+  if (first !== undefined && first.offset < offset) cutHead(first, offset);
   const last = extents.at(-1);
   if (last !== undefined && last.offset + last.length > end) last.length = end - last.offset;
   return extents;

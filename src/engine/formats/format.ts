@@ -1,3 +1,4 @@
+import type { Cipher } from '../codecs/cipher.ts';
 import type { DecompressResult } from '../codecs/inflate.ts';
 import type { UnreadableReason } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -7,7 +8,7 @@ export type FormatName = 'qcow2' | 'raw';
 
 /**
  * Where a run of guest bytes is.
- * - `data`: at `hostOffset` of `storage`, as they are.
+ * - `data`: at `hostOffset` of `storage`, as they are, or encrypted where the disk has a cipher.
  * - `compressed`: one cluster, packed into `hostLength` bytes at `hostOffset`; `length` is what it
  *   unpacks to (clipped to the asked range; `clusterOffset` is the guest offset where it begins).
  * - `zero`: reads as zeros whatever is behind; `hostOffset` >= 0 when host space is kept for it.
@@ -23,6 +24,8 @@ export interface Extent {
   /** Guest offset of the run. */
   offset: number;
   length: number;
+  /** The file that holds the run: the disk's own, or another that belongs to it. */
+  readonly storage: Storage;
   /** Offset in `storage`, or -1 where there is none. */
   hostOffset: number;
   /** Bytes that a compressed cluster takes in the file (whole sectors); else 0. */
@@ -41,7 +44,7 @@ export interface Disk {
   readonly format: FormatName;
   /** Virtual size in bytes, as the guest sees it. */
   readonly size: number;
-  /** The file that this disk was opened from; `data` extents lie in it. */
+  /** The file that this disk was opened from. Extents say themselves in which file they lie. */
   readonly storage: Storage;
   /** Bytes per cluster: the unit of compression and allocation (0 for raw). */
   readonly clusterSize: number;
@@ -49,6 +52,13 @@ export interface Disk {
   readonly backing: Disk | undefined;
   /** The image names a backing file, but it is not open: unallocated ranges are unknown. */
   readonly backingMissing: boolean;
+  /** What `data` extents are encrypted with; undefined where they are not, and while locked. */
+  readonly cipher: Cipher | undefined;
+  /**
+   * Why the bytes of `data` extents cannot be had although the tables say where they are: the file
+   * that holds them was not given, or the passphrase was not.
+   */
+  readonly contentMissing: 'data-file-missing' | 'locked' | undefined;
 
   /**
    * The runs from `offset` on, in guest order, without gaps, each as long as possible, neighbours
@@ -74,11 +84,27 @@ export type { DecompressResult };
 export type Gate = (request: GateRequest) => Promise<Storage | undefined>;
 
 export interface GateRequest {
-  readonly kind: 'backing';
+  /** `data-file`: the external data file, which holds the guest's bytes as a raw disk would. */
+  readonly kind: 'backing' | 'data-file';
   /** The name as the image has it; never trusted, never followed by itself. */
   readonly name: string;
   /** The format recorded in the image, '' when none is. */
   readonly format: string;
   /** The name of the storage that asks (names are relative to it). */
   readonly from: string;
+}
+
+/**
+ * Asked for the passphrase of an encrypted image. Returns its bytes, or undefined when it is not to
+ * be had: the image then opens locked, its tables readable, its content not. Called again with
+ * `attempt` + 1 while the passphrase is wrong.
+ */
+export type Unlock = (request: UnlockRequest) => Promise<Uint8Array<ArrayBuffer> | undefined>;
+
+export interface UnlockRequest {
+  /** The name of the encrypted file. */
+  readonly name: string;
+  readonly method: 'aes' | 'luks';
+  /** 0 at first. */
+  readonly attempt: number;
 }

@@ -1,10 +1,11 @@
 /** All formats in probe order, and opening a chain of them. */
 import { ImageError } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { Disk, FormatName, Gate } from './format.ts';
+import type { Disk, FormatName, Gate, Unlock } from './format.ts';
 import { identify, looksLikeDisk } from './identify.ts';
 import { isQcow2, type OpenMode } from './qcow2/header.ts';
 import { openQcow2, Qcow2Image } from './qcow2/image.ts';
+import { unlockQcow2 } from './qcow2/unlock.ts';
 import { RawDisk } from './raw.ts';
 
 /** qemu-img's order of formats in its help. */
@@ -13,8 +14,10 @@ export const FORMAT_NAMES: readonly FormatName[] = ['qcow2', 'raw'];
 export interface OpenOptions {
   /** Take it for this format; by default the content decides, with raw as the last resort. */
   format?: FormatName | undefined;
-  /** Asked for the backing file; without a gate, nothing that an image names is opened. */
+  /** Asked for every file that the image names; without a gate, none of them is opened. */
   gate?: Gate | undefined;
+  /** Asked for the passphrase of an encrypted image; without it, such an image stays locked. */
+  unlock?: Unlock | undefined;
   /** What it is opened for; `read` by default. */
   mode?: OpenMode | undefined;
   /** Refuse what is raw only for want of anything better: text, a web page, an empty file. */
@@ -27,7 +30,8 @@ const MAX_DEPTH = 200;
 /**
  * Opens an image and, through the gate, its backing images.
  * @throws ImageError invalid-header, unknown-features, not-a-disk-image, backing-loop and those of
- * reading. A refused or missing backing file is no error: the disk says `backingMissing`.
+ * reading; wrong-passphrase where `unlock` gives up after one. A refused or missing file or
+ * passphrase is no error: the disk says `backingMissing` or `contentMissing`.
  */
 export async function openImage(storage: Storage, options: OpenOptions = {}): Promise<Disk> {
   return openChain(storage, options, new Set(), 0);
@@ -40,12 +44,15 @@ async function openChain(
   depth: number,
 ): Promise<Disk> {
   const disk = await openOne(storage, options);
-  if (!(disk instanceof Qcow2Image) || disk.header.backingName === '') return disk;
+  if (!(disk instanceof Qcow2Image) || (options.mode ?? 'read') !== 'read') return disk;
+  const { gate, unlock } = options;
+  await unlockQcow2(disk, unlock);
+  if (gate === undefined) return disk;
+  await attachDataFile(disk, gate);
+  if (disk.header.backingName === '') return disk;
   const name = disk.header.backingName;
   const format = disk.header.backingFormat;
-  const mode = options.mode ?? 'read';
-  if (options.gate === undefined || mode !== 'read') return disk;
-  const backing = await options.gate({ kind: 'backing', name, format, from: storage.name });
+  const backing = await gate({ kind: 'backing', name, format, from: storage.name });
   if (backing === undefined) return disk;
   if (seen.has(backing.name) || backing.name === storage.name || depth >= MAX_DEPTH) {
     await backing.close();
@@ -57,8 +64,16 @@ async function openChain(
     throw new ImageError('unsupported-feature', { feature: `backing format ${format}` });
   }
   seen.add(storage.name);
-  disk.backing = await openChain(backing, { gate: options.gate, format: known }, seen, depth + 1);
+  disk.backing = await openChain(backing, { gate, unlock, format: known }, seen, depth + 1);
   return disk;
+}
+
+/** «External data file»: the guest's bytes as they are, at their own offsets. */
+async function attachDataFile(disk: Qcow2Image, gate: Gate): Promise<void> {
+  const { hasDataFile, dataFileName: name } = disk.header;
+  if (!hasDataFile) return;
+  const from = disk.storage.name;
+  disk.dataFile = await gate({ kind: 'data-file', name, format: 'raw', from });
 }
 
 async function openOne(storage: Storage, options: OpenOptions): Promise<Disk> {

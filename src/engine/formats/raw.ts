@@ -11,6 +11,8 @@ export class RawDisk implements Disk {
   readonly codec = undefined;
   readonly backing = undefined;
   readonly backingMissing = false;
+  readonly cipher = undefined;
+  readonly contentMissing = undefined;
 
   constructor(storage: Storage) {
     this.storage = storage;
@@ -25,7 +27,7 @@ export class RawDisk implements Disk {
   map(offset: number, length: number): Promise<Extent[]> {
     const end = Math.min(offset + length, this.size);
     const dataEnd = Math.min(end, Math.max(offset, this.storage.size));
-    const list = new ExtentList();
+    const list = new ExtentList(this.storage);
     if (dataEnd > offset) list.add('data', offset, dataEnd - offset, offset);
     if (end > dataEnd) list.add('zero', dataEnd, end - dataEnd, dataEnd);
     return Promise.resolve(list.extents);

@@ -41,7 +41,9 @@ function layersAbove(top: Disk, extent: ChainExtent): Disk[] {
 export function blockStatus(top: Disk, extent: ChainExtent, offset: number, end: number): string {
   const { kind, disk } = extent;
   const isData = kind === 'data' || kind === 'compressed';
-  const hasPlace = extent.hostOffset >= 0 && kind !== 'compressed';
+  const isEncrypted = disk.cipher !== undefined || disk.contentMissing === 'locked';
+  const isPlain = kind !== 'compressed' && !isEncrypted;
+  const hasPlace = extent.hostOffset >= 0 && isPlain;
   // Zeros behind the end of a backing image count as its own.
   const isBehind = disk.backing !== undefined && offset >= disk.backing.size;
   const isAllocated = extent.present || (kind === 'unallocated' && isBehind);

@@ -3,8 +3,10 @@
  * extents the file is walked in its own order, so fragmentation costs next to nothing; requests
  * are long and several are under way; compressed clusters go to the codec pool in batches.
  */
+import { alignDown, alignUp, SECTOR } from '../binary/units.ts';
+import type { Cipher } from '../codecs/cipher.ts';
 import type { CodecPool } from '../codecs/pool.ts';
-import { ImageError, throwIfCancelled } from '../errors.ts';
+import { ImageError, throwIfCancelled, type UnreadableReason } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
 import { coalesce, type Request } from '../storage/gather.ts';
 import { readPadded, type Storage } from '../storage/storage.ts';
@@ -25,7 +27,7 @@ interface Part {
   readonly offset: number;
   readonly length: number;
   readonly extent: ChainExtent;
-  /** Guest offset of the first byte of a data part. */
+  /** Guest offset of the first byte; of a whole sector, where sectors are decrypted. */
   readonly guestOffset: number;
 }
 
@@ -33,6 +35,8 @@ interface Part {
 interface Job extends Request<Part> {
   readonly storage: Storage;
   readonly compressed: boolean;
+  /** What the pieces of data are encrypted with. */
+  readonly cipher?: Cipher | undefined;
 }
 
 /** Bytes of one read of data. */
@@ -111,14 +115,37 @@ export class Transfer {
     const bytes = await readPadded(job.storage, job.offset, job.length);
     throwIfCancelled(this.#options.signal);
     if (job.compressed) await this.#unpack(job, bytes);
+    else if (job.cipher !== undefined) await this.#decrypt(job, job.cipher, bytes);
     else await this.#copy(job, bytes);
+  }
+
+  /** By the place in the file, all of a read is decrypted at once, what lies between too. */
+  async #decrypt(job: Job, cipher: Cipher, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (cipher.countsBy === 'host') {
+      await this.#copy(job, await cipher.decrypt(bytes, job.offset));
+      return;
+    }
+    await Promise.all(
+      job.pieces.map(async (part) => {
+        const at = part.offset - job.offset;
+        const sectors = bytes.subarray(at, at + part.length);
+        await this.#givePart(part, await cipher.decrypt(sectors, part.guestOffset));
+      }),
+    );
   }
 
   async #copy(job: Job, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     for (const part of job.pieces) {
       const at = part.offset - job.offset;
-      await this.#give(part.guestOffset, bytes.subarray(at, at + part.length));
+      await this.#givePart(part, bytes.subarray(at, at + part.length));
     }
+  }
+
+  /** Encrypted sectors are read whole; what was asked for may begin or end within one. */
+  #givePart({ guestOffset, extent }: Part, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const start = Math.max(guestOffset, extent.offset);
+    const end = Math.min(guestOffset + bytes.length, extent.offset + extent.length);
+    return this.#give(start, bytes.subarray(start - guestOffset, end - guestOffset));
   }
 
   async #unpack(job: Job, packed: Uint8Array<ArrayBuffer>): Promise<void> {
@@ -159,9 +186,7 @@ function firstOf<T>(list: readonly T[]): T {
   return first;
 }
 
-type Reason = 'backing-missing' | 'compressed-short' | 'compressed-corrupt' | 'data-unaligned';
-
-function unreadable(extent: ChainExtent, reason: Reason): ImageError {
+function unreadable(extent: ChainExtent, reason: UnreadableReason): ImageError {
   return new ImageError('unreadable-cluster', {
     guestOffset: extent.offset,
     hostOffset: extent.hostOffset,
@@ -170,55 +195,76 @@ function unreadable(extent: ChainExtent, reason: Reason): ImageError {
   });
 }
 
+/** Why nobody knows the content of a run. */
+function missing({ kind, disk }: ChainExtent): UnreadableReason {
+  return (kind === 'data' ? disk.contentMissing : undefined) ?? 'backing-missing';
+}
+
+/** Parts of one file that are encrypted in one way, or not at all. */
+interface Group {
+  readonly storage: Storage;
+  readonly disk: Disk;
+  readonly parts: Part[];
+}
+
 /** Cuts a batch of extents into reads, short runs in the order of each file. */
 function* plan(extents: readonly ChainExtent[]): Generator<Job> {
-  const data = new Map<Disk, Part[]>();
-  const packed = new Map<Disk, Part[]>();
+  const data: Group[] = [];
+  const packed: Group[] = [];
   for (const extent of extents) {
-    if (extent.unknown) throw unreadable(extent, 'backing-missing');
+    if (extent.unknown) throw unreadable(extent, missing(extent));
     if (extent.kind === 'invalid') throw unreadable(extent, 'data-unaligned');
-    if (extent.kind === 'compressed') addPacked(partsOf(packed, extent.disk), extent);
+    if (extent.kind === 'compressed') addPacked(partsOf(packed, extent), extent);
     else if (extent.kind === 'data' && extent.length >= DATA_READ) yield* cutData(extent);
-    else if (extent.kind === 'data') addData(partsOf(data, extent.disk), extent);
+    else if (extent.kind === 'data') partsOf(data, extent).push(dataPart(extent));
   }
-  for (const [{ storage }, parts] of data) {
+  for (const { storage, disk, parts } of data) {
     for (const request of coalesce(sortParts(parts), DATA_READ)) {
-      yield { ...request, storage, compressed: false };
+      yield { ...request, storage, compressed: false, cipher: disk.cipher };
     }
   }
-  for (const [disk, parts] of packed) {
+  for (const { storage, disk, parts } of packed) {
     const most = Math.max(1, Math.floor(BATCH_BYTES / disk.clusterSize));
     for (const request of coalesce(sortParts(parts), BATCH_BYTES, PACKED_GAP)) {
-      for (const piece of split(request, most)) {
-        yield { ...piece, storage: disk.storage, compressed: true };
-      }
+      for (const piece of split(request, most)) yield { ...piece, storage, compressed: true };
     }
   }
 }
 
-function partsOf(map: Map<Disk, Part[]>, disk: Disk): Part[] {
-  let parts = map.get(disk);
-  if (parts === undefined) {
-    parts = [];
-    map.set(disk, parts);
-  }
+/** Chains are short and their runs come in stretches: the group wanted is mostly the last one. */
+function partsOf(groups: Group[], { storage, disk }: ChainExtent): Part[] {
+  const found = groups.findLast((group) => group.disk === disk && group.storage === storage);
+  if (found !== undefined) return found.parts;
+  const parts: Part[] = [];
+  groups.push({ storage, disk, parts });
   return parts;
 }
 
 /** A long run needs no neighbours: one read after the other, made when its turn comes. */
 function* cutData(extent: ChainExtent): Generator<Job> {
-  const { storage } = extent.disk;
-  for (let done = 0; done < extent.length; done += DATA_READ) {
-    const offset = extent.hostOffset + done;
-    const length = Math.min(DATA_READ, extent.length - done);
-    const pieces = [{ offset, length, guestOffset: extent.offset + done, extent }];
-    yield { offset, length, pieces, storage, compressed: false };
+  const { storage, disk } = extent;
+  const whole = dataPart(extent);
+  for (let done = 0; done < whole.length; done += DATA_READ) {
+    const offset = whole.offset + done;
+    const length = Math.min(DATA_READ, whole.length - done);
+    const pieces = [{ offset, length, guestOffset: whole.guestOffset + done, extent }];
+    yield { offset, length, pieces, storage, compressed: false, cipher: disk.cipher };
   }
 }
 
-function addData(parts: Part[], extent: ChainExtent): void {
-  const { hostOffset: offset, length, offset: guestOffset } = extent;
-  parts.push({ offset, length, guestOffset, extent });
+/** Data as it is read: where it is encrypted, from the beginning to the end of whole sectors. */
+function dataPart(extent: ChainExtent): Part {
+  const { hostOffset, length, offset } = extent;
+  if (extent.disk.cipher === undefined) {
+    return { offset: hostOffset, length, guestOffset: offset, extent };
+  }
+  const guestOffset = alignDown(offset, SECTOR);
+  return {
+    offset: hostOffset - (offset - guestOffset),
+    length: alignUp(offset + length, SECTOR) - guestOffset,
+    guestOffset,
+    extent,
+  };
 }
 
 function addPacked(parts: Part[], extent: ChainExtent): void {

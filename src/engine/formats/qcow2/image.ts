@@ -1,5 +1,6 @@
 /** A qcow2 image as a Disk. */
 import { alignDown, isAligned, SECTOR } from '../../binary/units.ts';
+import type { Cipher } from '../../codecs/cipher.ts';
 import { ImageError } from '../../errors.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { clip, ExtentList } from '../extents.ts';
@@ -35,6 +36,9 @@ export class Qcow2Image implements Disk {
   readonly snapshotError: ImageError | undefined;
   readonly bitmaps: readonly Bitmap[];
   backing: Disk | undefined;
+  /** The external data file, opened through the gate. */
+  dataFile: Storage | undefined;
+  cipher: Cipher | undefined;
   readonly #cache: L2Cache;
 
   constructor(storage: Storage, header: Header, tables: Tables) {
@@ -59,9 +63,12 @@ export class Qcow2Image implements Disk {
     return this.header.backingName !== '' && this.backing === undefined;
   }
 
-  /** @throws ImageError unsupported-feature: encryption, external data file */
+  get contentMissing(): 'data-file-missing' | 'locked' | undefined {
+    if (this.header.hasDataFile && this.dataFile === undefined) return 'data-file-missing';
+    return this.header.cryptMethod !== 0 && this.cipher === undefined ? 'locked' : undefined;
+  }
+
   async map(offset: number, length: number): Promise<Extent[]> {
-    this.#refuseUnsupported();
     const end = Math.min(offset + length, this.size);
     const { clusterSize, l2Coverage } = this.header;
     const firstTable = Math.floor(offset / l2Coverage);
@@ -71,7 +78,7 @@ export class Qcow2Image implements Disk {
       // A long stretch without tables costs nothing: let it run on.
     );
     const tables = await this.#cache.load(this.#tableOffsets(firstTable, lastTable));
-    const list = new ExtentList();
+    const list = new ExtentList(this.dataFile ?? this.storage);
     let index = firstTable;
     for (; index * l2Coverage < end && list.length < EXTENTS_AT_ONCE; index++) {
       const base = index * l2Coverage;
@@ -112,22 +119,15 @@ export class Qcow2Image implements Disk {
       bitmaps: [],
     });
     image.backing = this.backing;
+    image.dataFile = this.dataFile;
+    image.cipher = this.cipher;
     return image;
   }
 
   async close(): Promise<void> {
     await this.backing?.close();
+    await this.dataFile?.close();
     await this.storage.close();
-  }
-
-  #refuseUnsupported(): void {
-    if (this.header.cryptMethod !== 0) {
-      const feature = this.header.cryptMethod === 2 ? 'LUKS encryption' : 'AES encryption';
-      throw new ImageError('unsupported-feature', { feature });
-    }
-    if (this.header.hasDataFile) {
-      throw new ImageError('unsupported-feature', { feature: 'external data file' });
-    }
   }
 
   #l2Offset(index: number): number {

@@ -65,8 +65,7 @@ function mapStandard(
     const low = table[i * 2 + 1] ?? 0;
     const guest = base + i * clusterSize;
     if ((high & COMPRESSED_HIGH) !== 0) {
-      const host = compressedOffset(layout, high, low);
-      list.addCompressed(guest, clusterSize, host, compressedLength(layout, high, low));
+      addPacked(header, layout, high, low, guest, list);
       continue;
     }
     const host = entryOffset(high, low);
@@ -79,10 +78,27 @@ function mapStandard(
       else list.add('unallocated', guest, clusterSize, -1);
     } else if (!isAligned(host, clusterSize)) {
       list.addInvalid(guest, clusterSize, host, 'data-unaligned');
+    } else if (hasDataFile && host !== guest) {
+      list.addInvalid(guest, clusterSize, host, 'data-file-offset');
     } else {
       list.add(zero ? 'zero' : 'data', guest, clusterSize, host);
     }
   }
+}
+
+/** A compressed cluster is always in the image itself: an external data file cannot hold one. */
+function addPacked(
+  header: Header,
+  layout: CompressedLayout,
+  high: number,
+  low: number,
+  guest: number,
+  list: ExtentList,
+): void {
+  const { clusterSize } = header;
+  const host = compressedOffset(layout, high, low);
+  if (header.hasDataFile) list.addInvalid(guest, clusterSize, host, 'data-file-compressed');
+  else list.addCompressed(guest, clusterSize, host, compressedLength(layout, high, low));
 }
 
 function mapExtended(
@@ -102,8 +118,7 @@ function mapExtended(
     const allocated = table[i * 4 + 3] ?? 0;
     const guest = base + i * clusterSize;
     if ((high & COMPRESSED_HIGH) !== 0) {
-      const host = compressedOffset(layout, high, low);
-      list.addCompressed(guest, clusterSize, host, compressedLength(layout, high, low));
+      addPacked(header, layout, high, low, guest, list);
       continue;
     }
     const host = entryOffset(high, low);
@@ -112,6 +127,8 @@ function mapExtended(
       list.addInvalid(guest, clusterSize, host, 'subcluster-invalid');
     } else if (!isAligned(host, clusterSize)) {
       list.addInvalid(guest, clusterSize, host, 'data-unaligned');
+    } else if (header.hasDataFile && inFile && host !== guest) {
+      list.addInvalid(guest, clusterSize, host, 'data-file-offset');
     } else {
       mapSubclusters(clusterSize / SUBCLUSTERS, guest, inFile ? host : -1, zeros, allocated, list);
     }
