@@ -1,0 +1,68 @@
+#!/bin/sh
+# Stands in for qemu-img in QEMU's own tests: what our program does goes to it, the rest to the real
+# one. Each call leaves a line in $IOTESTS_LOG that says which of the two it was.
+
+# What ours does not do: other formats than qcow2 and raw, protocols, fault injection.
+foreign() {
+  before=
+  for word in "$@"; do
+    case "$word" in
+      *nbd:* | *nbd+* | *ssh:* | *fuse:* | *blkdebug:* | *blkverify:* | *json:*driver*) return 0 ;;
+      *driver=nbd* | *driver=blkdebug* | *driver=blkverify* | *null-co* | *throttle*) return 0 ;;
+    esac
+    case "$before" in
+      -f | -F | -O)
+        case "$word" in raw | qcow2) ;; *) return 0 ;; esac
+        ;;
+    esac
+    before=$word
+  done
+  return 1
+}
+
+# Whether a conversion makes a new raw file.
+to_raw() {
+  before=
+  for word in "$@"; do
+    case "$before$word" in -Oraw) ;; -O*) [ "$word" = -O ] || return 1 ;; esac
+    case "$word" in
+      -c | -B | -n | -o | --target-* | --bitmaps | --skip-broken-bitmaps) return 1 ;;
+    esac
+    before=
+    [ "$word" = -O ] && before=-O
+  done
+  return 0
+}
+
+has() {
+  wanted=$1
+  shift
+  for word in "$@"; do
+    case "$word" in $wanted*) return 0 ;; esac
+  done
+  return 1
+}
+
+route() {
+  if foreign "$@"; then
+    echo real
+    return
+  fi
+  command=$1
+  shift
+  case "$command" in
+    info | map | compare | bench | measure) echo ours ;;
+    check) if has -r "$@" || has --repair "$@"; then echo real; else echo ours; fi ;;
+    convert | dd) if to_raw "$@"; then echo ours; else echo real; fi ;;
+    snapshot) if has -l "$@"; then echo ours; else echo real; fi ;;
+    *) echo real ;;
+  esac
+}
+
+program=$(route "$@")
+case " $IOTESTS_NOT_OURS " in *" $1 "*) program=real ;; esac
+[ -n "$IOTESTS_LOG" ] && echo "$program $*" >>"$IOTESTS_LOG"
+if [ "$program" = ours ] && [ "$IOTESTS_OURS" = yes ]; then
+  exec "$IOTESTS_NODE" "$IOTESTS_CLI" "$@"
+fi
+exec "$IOTESTS_QEMU_IMG" "$@"
