@@ -66,7 +66,9 @@ interface Result {
 async function run(context: Context, name: string, format: string | undefined): Promise<Result> {
   const image = await openByName(context, { name, format, mode: 'check' });
   try {
-    if (image.info.backing !== undefined) await probeChain(context, { name, format, mode: 'read' });
+    const { backing, qcow2 } = image.info;
+    const namesFiles = backing !== undefined || qcow2?.dataFile !== undefined;
+    if (namesFiles) await probeChain(context, { name, format, mode: 'read' });
     const messages = new CheckMessages(context);
     const checked = await checkImage(image.disk, {
       signal: context.signal,

@@ -51,7 +51,7 @@ export async function openByName(context: Context, request: OpenRequest): Promis
 }
 
 /**
- * Opens the backing files of an image only to see that it can be done: the real program opens them
+ * Opens the files that an image names only to see that it can be done: the real program opens them
  * for a check, although it looks at none of them.
  */
 export async function probeChain(context: Context, request: OpenRequest): Promise<void> {
@@ -77,7 +77,7 @@ class ChainOpener {
     const known = await this.#decideFormat(storage, format ?? '');
     const disk = await openImage(storage, {
       ...(known === undefined ? {} : { format: known }),
-      ...(mode === 'read' ? { gate: (request: GateRequest) => this.#openBacking(request) } : {}),
+      ...(mode === 'read' ? { gate: (request: GateRequest) => this.#openNamed(request) } : {}),
       mode,
     });
     const info = await inspect(disk);
@@ -89,6 +89,10 @@ class ChainOpener {
     for (const storage of this.#storages) await storage.close();
   }
 
+  #openNamed(request: GateRequest): Promise<Storage> {
+    return request.kind === 'backing' ? this.#openBacking(request) : this.#openDataFile(request);
+  }
+
   async #openBacking({ name, format }: GateRequest): Promise<Storage> {
     this.depth++;
     const storage = await this.#openFile(resolveName(name, this.#from));
@@ -96,11 +100,24 @@ class ChainOpener {
     return storage;
   }
 
+  /**
+   * Always the name of a file, whatever it looks like: an image may not choose a protocol. Unlike
+   * the name of a backing file it is seen from where the command runs, not from the image.
+   */
+  #openDataFile({ name }: GateRequest): Promise<Storage> {
+    if (name === '') throw new Refusal("'data-file' is required for this image");
+    return this.#openPath(name);
+  }
+
   async #openFile(name: string): Promise<Storage> {
     const refusal = refusedName(name);
     if (refusal !== undefined) throw new Refusal(refusal);
     const path = fileName(name);
     this.#from = path;
+    return this.#openPath(path);
+  }
+
+  async #openPath(path: string): Promise<Storage> {
     const storage = await this.#context.host.open(path);
     this.#storages.push(storage);
     return storage;
