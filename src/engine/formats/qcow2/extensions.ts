@@ -36,8 +36,33 @@ export function text(bytes: Uint8Array): string {
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
+/**
+ * The extensions from `start` on.
+ * @throws ImageError invalid-header (extension-too-large)
+ */
 export function parseExtensions(bytes: Uint8Array, start: number, end: number): Extension[] {
   const found: Extension[] = [];
+  collectExtensions(bytes, start, end, found);
+  return found;
+}
+
+/** As {@link parseExtensions}, but takes what is readable: for naming what is not understood. */
+export function lenientExtensions(bytes: Uint8Array, start: number, end: number): Extension[] {
+  const found: Extension[] = [];
+  try {
+    collectExtensions(bytes, start, end, found);
+  } catch {
+    // What stands before the fault has been found.
+  }
+  return found;
+}
+
+function collectExtensions(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  found: Extension[],
+): void {
   let offset = start;
   while (offset < end) {
     const { type, length } = EXTENSION.read(bytes, offset);
@@ -55,28 +80,23 @@ export function parseExtensions(bytes: Uint8Array, start: number, end: number): 
     found.push({ type, offset, data: bytes.slice(data, data + length) });
     offset = alignUp(data + length, 8);
   }
-  return found;
 }
 
-/** As {@link parseExtensions}, but takes what is readable: for naming what is not understood. */
-export function lenientExtensions(bytes: Uint8Array, start: number, end: number): Extension[] {
-  try {
-    return parseExtensions(bytes, start, end);
-  } catch {
-    return [];
-  }
-}
-
-/** «Feature name table»: 48 bytes each, type, bit, 46 bytes of name. */
+/**
+ * «Feature name table»: 48 bytes each, type, bit, 46 bytes of name; by `set/bit`, in the order of
+ * the table. As QEMU has it, the last entry may be cut short and an empty name ends the table.
+ */
 export function featureNames(extensions: readonly Extension[]): Map<string, string> {
   const names = new Map<string, string>();
-  for (const { type, data } of extensions) {
-    if (type !== EXTENSION_TYPE.featureNames) continue;
-    for (let at = 0; at + 48 <= data.length; at += 48) {
-      const set = FEATURE_SETS[data[at] ?? 255];
-      const name = text(data.subarray(at + 2, at + 48));
-      if (set !== undefined && name !== '') names.set(`${set}/${String(data[at + 1] ?? 0)}`, name);
-    }
+  const table = extensions.findLast(({ type }) => type === EXTENSION_TYPE.featureNames);
+  if (table === undefined) return names;
+  const { data } = table;
+  for (let at = 0; at < data.length; at += 48) {
+    const name = text(data.subarray(at + 2, at + 48));
+    if (name === '') break;
+    const set = FEATURE_SETS[data[at] ?? 255];
+    const key = `${set ?? ''}/${String(data[at + 1] ?? 0)}`;
+    if (set !== undefined && !names.has(key)) names.set(key, name);
   }
   return names;
 }

@@ -192,11 +192,11 @@ function refuseUnknownFeatures(fields: HeaderFields, bytes: Uint8Array, end: num
   const names = featureNames(lenientExtensions(bytes, fields.headerLength, end));
   const texts: string[] = [];
   let unnamed = unknown;
-  for (let bit = 0; bit < 64; bit++) {
-    const name = names.get(`incompatible/${String(bit)}`);
-    if (!hasBit(unknown, bit) || name === undefined) continue;
+  for (const [key, name] of names) {
+    const [set, bit] = key.split('/');
+    if (set !== 'incompatible' || !hasBit(unknown, Number(bit))) continue;
     texts.push(name);
-    unnamed &= ~(1n << BigInt(bit));
+    unnamed &= ~(1n << BigInt(bit ?? 0));
   }
   if (unnamed !== 0n) texts.push(`Unknown incompatible feature: ${unnamed.toString(16)}`);
   throw new ImageError('unknown-features', { features: texts.join(', ') });
