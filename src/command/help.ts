@@ -21,7 +21,7 @@ Command syntax:
   compare [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
   convert [--target-is-zero] [-U] [-C] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
   info [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
-  map [-f fmt] [--start-offset=offset] [--max-length=len] [--output=ofmt] [-U] filename
+  map [-f fmt] [--start-offset=offset] [--max-length=len] [--bitmap=name] [--output=ofmt] [-U] filename
 
 Command parameters:
   'filename' names the image to read; 'file:' before it takes it literally
@@ -55,6 +55,8 @@ Parameters to convert subcommand:
 
 Parameters to map subcommand:
   '--start-offset' and '--max-length' choose a part of the disk
+  '--bitmap' lists the ranges that a persistent bitmap marks, and not where the data is; the real
+    program has no such option
 
 Supported formats: ${FORMAT_NAMES.join(' ')}
 `;

@@ -10,6 +10,7 @@ import {
   usageFailure,
   type Context,
 } from './context.ts';
+import { printBitmap } from './map-bitmap.ts';
 import { openByName } from './images.ts';
 import { mapEntries, type Entry, type EntryBatch, type Range } from './map-entries.ts';
 import { formatInteger } from './sizes.ts';
@@ -20,6 +21,7 @@ const SPECS = [
   COMMON.output,
   { id: 'start-offset', short: 's', long: 'start-offset', argument: true },
   { id: 'max-length', short: 'l', long: 'max-length', argument: true },
+  { id: 'bitmap', long: 'bitmap', argument: true },
   COMMON.object,
   COMMON.imageOpts,
   COMMON.forceShare,
@@ -43,6 +45,11 @@ export async function map(context: Context, argv: readonly string[]): Promise<nu
   const image = await openByName(context, { name, format: given.value('format'), mode: 'read' });
   try {
     const range = rangeOf(image.disk, start, most);
+    const bitmap = given.value('bitmap');
+    if (bitmap !== undefined) {
+      await printBitmap(context, image.disk, { name: bitmap, range, output });
+      return 0;
+    }
     const print = output === 'json' ? printJson : printText;
     await print(context, image.disk, start, range);
   } finally {

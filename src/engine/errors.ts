@@ -34,6 +34,10 @@ export interface ErrorDetails {
   };
   /** The image names a backing file that was not given. */
   'backing-missing': { name: string; format: string };
+  /** A persistent bitmap's table has an entry (counted from 0) that no valid table has. */
+  'bitmap-damaged': { name: string; entry: number };
+  /** The image has no persistent bitmap of that name. */
+  'bitmap-missing': { name: string };
   /** The image has no internal snapshot of that id or name. */
   'snapshot-missing': { key: string };
   /** The image is encrypted and the passphrase that was given opens none of its keys. */

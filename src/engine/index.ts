@@ -12,6 +12,7 @@ export {
 } from './codecs/worker-pool.ts';
 export { FORMAT_NAMES, openImage, type OpenOptions } from './formats/index.ts';
 export type * from './formats/format.ts';
+export { readBitmap, type MarkedRange } from './formats/qcow2/bitmap-contents.ts';
 export { Qcow2Image } from './formats/qcow2/image.ts';
 export { mapChain, type ChainExtent } from './operations/chain.ts';
 export { checkImage, type CheckOptions } from './operations/check.ts';

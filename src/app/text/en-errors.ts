@@ -144,6 +144,16 @@ export const enErrors: ErrorSentences = {
     why: 'Nothing that an image names is opened by itself.',
     now: 'Locate the file in the Overview.',
   }),
+  'bitmap-damaged': (d) => ({
+    what: `What the bitmap “${d.name}” marks cannot be read.`,
+    why: `Entry ${d.entry} of its table is not valid.`,
+    now: 'The disk itself is not concerned. Make the next backup a full one, then a new bitmap.',
+  }),
+  'bitmap-missing': (d) => ({
+    what: `There is no bitmap “${d.name}” in this image.`,
+    why: 'Bitmaps are found by their exact name.',
+    now: 'Look at the list of bitmaps in the overview.',
+  }),
   'snapshot-missing': (d) => ({
     what: `There is no snapshot “${d.key}” in this image.`,
     why: 'Snapshots are found by their id or by their exact name.',

@@ -118,6 +118,16 @@ export const zhErrors: ErrorSentences = {
     why: '镜像中提到的文件不会被自动打开。',
     now: '请在“概览”中查找该文件。',
   }),
+  'bitmap-damaged': (d) => ({
+    what: `无法读取脏位图“${d.name}”标记的内容。`,
+    why: `其表中的第 ${d.entry} 项无效。`,
+    now: '磁盘本身不受影响。请先做一次完整备份，再建立新的脏位图。',
+  }),
+  'bitmap-missing': (d) => ({
+    what: `此镜像中没有脏位图“${d.name}”。`,
+    why: '脏位图按完整名称查找。',
+    now: '请查看概览中的脏位图列表。',
+  }),
   'snapshot-missing': (d) => ({
     what: `此镜像中没有快照“${d.key}”。`,
     why: '快照按 ID 或完整名称查找。',
