@@ -34,6 +34,11 @@ export interface ConvertPlan {
   data: number;
   compressed: number;
   zero: number;
+  /**
+   * Guest bytes that nobody can tell: they are in a file that is missing, behind a passphrase that
+   * was not given, or where the tables are damaged. They are never zeros: a conversion stops there.
+   */
+  unknown: number;
 }
 
 /** qemu-img's default of `-S`. */
@@ -43,16 +48,18 @@ const ZERO_CHUNK = 1024 * 1024;
 
 /** Reads the tables only and says what a conversion would copy. */
 export async function planConvert(source: Disk, options: RunOptions = {}): Promise<ConvertPlan> {
-  const plan: ConvertPlan = { size: source.size, data: 0, compressed: 0, zero: 0 };
+  const plan: ConvertPlan = { size: source.size, data: 0, compressed: 0, zero: 0, unknown: 0 };
   for await (const batch of mapChain(source)) {
     throwIfCancelled(options.signal);
     for (const extent of batch) {
-      if (extent.kind === 'data') plan.data += extent.length;
+      if (extent.unknown || extent.kind === 'invalid') plan.unknown += extent.length;
+      else if (extent.kind === 'data') plan.data += extent.length;
       else if (extent.kind === 'compressed') plan.compressed += extent.length;
       else plan.zero += extent.length;
     }
-    const done = plan.data + plan.compressed + plan.zero;
+    const done = plan.data + plan.compressed + plan.zero + plan.unknown;
     options.progress?.({ stage: 'planning', done, total: source.size });
+    await yieldToEvents();
   }
   return plan;
 }
