@@ -3,24 +3,18 @@
  * and until one runs, a worker hears neither a cancel nor a new request.
  */
 
-/** Ports of Node keep its process alive unless told otherwise; browsers' ports have no `unref`. */
-interface NodePort {
-  ref?: () => void;
-  unref?: () => void;
-}
+/**
+ * Node's own way: every turn of it lets timers, input and signals in. A port's messages would be
+ * worked through there by the thousand before anything else had its turn.
+ */
+const { setImmediate: nextTurn } = globalThis as { setImmediate?: (call: () => void) => void };
 
 const waiting: (() => void)[] = [];
 let sender: MessagePort | undefined;
-let receiver: (MessagePort & NodePort) | undefined;
 
 function openChannel(): MessagePort {
   const channel = new MessageChannel();
-  receiver = channel.port2;
-  receiver.onmessage = () => {
-    waiting.shift()?.();
-    if (waiting.length === 0) receiver?.unref?.();
-  };
-  receiver.unref?.();
+  channel.port2.onmessage = () => waiting.shift()?.();
   return channel.port1;
 }
 
@@ -30,9 +24,12 @@ function openChannel(): MessagePort {
  */
 export function yieldToEvents(): Promise<void> {
   return new Promise((resolve) => {
+    if (nextTurn !== undefined) {
+      nextTurn(resolve);
+      return;
+    }
     sender ??= openChannel();
     waiting.push(resolve);
-    if (waiting.length === 1) receiver?.ref?.();
     sender.postMessage(0);
   });
 }
