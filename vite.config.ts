@@ -31,5 +31,5 @@ export default defineConfig({
     license: { fileName: 'licenses.md' },
     reportCompressedSize: false,
   },
-  optimizeDeps: { include: ['comlink', 'idb-keyval', 'pako'] },
+  optimizeDeps: { include: ['@noble/hashes/sha2.js', 'comlink', 'idb-keyval', 'pako'] },
 });

@@ -41,7 +41,9 @@ export default defineConfig({
       {
         extends: true,
         plugins: [svelte()],
-        optimizeDeps: { include: ['comlink', 'fast-check', 'idb-keyval', 'pako'] },
+        optimizeDeps: {
+          include: ['@noble/hashes/sha2.js', 'comlink', 'fast-check', 'idb-keyval', 'pako'],
+        },
         worker: { format: 'es' },
         test: {
           name: 'browser',

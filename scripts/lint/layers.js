@@ -126,7 +126,7 @@ const LAYERS = [
     files: /^engine\/codecs\//,
     values: ['engine/binary', 'engine/base'],
     types: ['engine/contracts'],
-    packages: /^pako$/,
+    packages: /^(pako$|@noble\/hashes\/)/,
   },
   {
     name: 'engine/storage',

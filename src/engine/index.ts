@@ -1,6 +1,14 @@
 /** All that anyone outside the engine may import. */
 export * from './errors.ts';
 export { hex64 } from './binary/units.ts';
+export {
+  createHasher,
+  HASH_NAMES,
+  inZeros,
+  type Hasher,
+  type HasherFactory,
+  type HashName,
+} from './codecs/hash.ts';
 export { InlinePool, unpackBatch } from './codecs/pool.ts';
 export type * from './codecs/pool.ts';
 export {
@@ -17,6 +25,20 @@ export { Qcow2Image } from './formats/qcow2/image.ts';
 export { mapChain, type ChainExtent } from './operations/chain.ts';
 export { checkImage, type CheckOptions } from './operations/check.ts';
 export type * from './operations/check-report.ts';
+export {
+  checksumDisk,
+  checksumFile,
+  type ChecksumOptions,
+  type ChecksumReport,
+} from './operations/checksum.ts';
+export {
+  expectationOf,
+  judgeChecksum,
+  parseChecksumList,
+  type ChecksumList,
+  type ChecksumVerdict,
+  type Expectation,
+} from './operations/checksum-list.ts';
 export { compareDisks, type CompareOptions } from './operations/compare.ts';
 export type * from './operations/compare-report.ts';
 export {

@@ -257,6 +257,7 @@ export const enImage = {
       checking: 'Checking',
       copying: 'Copying',
       comparing: 'Comparing',
+      digesting: 'Computing the checksum',
       verifying: 'Checking the copy',
       finishing: 'Finishing: the browser checks the file',
     },

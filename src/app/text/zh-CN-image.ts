@@ -246,6 +246,7 @@ export const zhImage: ImageText = {
       checking: '正在检查',
       copying: '正在复制',
       comparing: '正在比较',
+      digesting: '正在计算校验和',
       verifying: '正在校验副本',
       finishing: '正在完成：浏览器正在检查文件',
     },

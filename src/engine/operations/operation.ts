@@ -1,7 +1,14 @@
 /** What all operations have in common: how they report progress and how they are stopped. */
 
 /** What a running operation is doing. */
-export type Stage = 'planning' | 'checking' | 'copying' | 'comparing' | 'verifying' | 'finishing';
+export type Stage =
+  | 'planning'
+  | 'checking'
+  | 'copying'
+  | 'comparing'
+  | 'digesting'
+  | 'verifying'
+  | 'finishing';
 
 /** Progress in bytes of work (guest bytes when copying, table bytes when checking). */
 export interface Progress {

@@ -1,0 +1,230 @@
+/** Digests of what a guest reads, and of files as they are. */
+import { createHasher, type Hasher, type HasherFactory, type HashName } from '../codecs/hash.ts';
+import { InlinePool, type CodecPool } from '../codecs/pool.ts';
+import { ImageError, throwIfCancelled } from '../errors.ts';
+import { cutExtent } from '../formats/extents.ts';
+import type { Disk } from '../formats/format.ts';
+import type { Storage } from '../storage/storage.ts';
+import { mapChain, type ChainExtent } from './chain.ts';
+import type { RunOptions } from './operation.ts';
+import { readExtents } from './read.ts';
+import { pacer } from './yield.ts';
+
+export interface ChecksumOptions extends RunOptions {
+  /** SHA-256 unless another is wanted. */
+  algorithm?: HashName | undefined;
+  /** A faster way to digest than the engine's own, where the platform has one. */
+  hasher?: HasherFactory | undefined;
+  pool?: CodecPool | undefined;
+}
+
+/** A digest, and of how many bytes. */
+export interface ChecksumReport {
+  algorithm: HashName;
+  /** Lower-case hexadecimal. */
+  digest: string;
+  size: number;
+}
+
+/** Bytes that are read together: a multiple of every cluster size, so that none is read twice. */
+const WINDOW = 8 * 1024 * 1024;
+/** Windows that are read while an earlier one is digested. */
+const AHEAD = 2;
+/** Bytes that are digested between two looks at the signal; takes 13 ms at 40 MB/s. */
+const PIECE = 512 * 1024;
+
+/**
+ * The digest of all that the guest can read, from the first byte to the last: what `sha256sum`
+ * says of the disk converted to raw, in whatever format and layout it is kept. Zeros that the
+ * tables tell of are not read. They are digested all the same: there is no way around them.
+ * @throws ImageError unreadable-cluster, cancelled and those of reading
+ */
+export async function checksumDisk(
+  disk: Disk,
+  options: ChecksumOptions = {},
+): Promise<ChecksumReport> {
+  const own = options.pool === undefined ? new InlinePool() : undefined;
+  const { signal, pool = own } = options;
+  try {
+    return await new Digest(disk.size, options).of(stretches(disk), ({ offset, length, extents }) =>
+      readExtents(extents, offset, length, { pool, signal }),
+    );
+  } finally {
+    own?.close();
+  }
+}
+
+/**
+ * The digest of a file as it is, whatever it holds.
+ * @throws ImageError file-changed (it ends earlier than it did), cancelled and those of reading
+ */
+export function checksumFile(
+  file: Storage,
+  options: ChecksumOptions = {},
+): Promise<ChecksumReport> {
+  return new Digest(file.size, options).of(windows(file.size), ({ offset, length }) =>
+    readAll(file, offset, length),
+  );
+}
+
+/** A stretch that has to be read. Bytes. */
+interface Stretch {
+  offset: number;
+  length: number;
+  /** What is to be read of it; zeros between. Nothing for a file, which is read as it is. */
+  extents: ChainExtent[];
+}
+
+/** What comes next: something to read, or so many bytes of zeros. */
+type Step = Stretch | { zeros: number };
+
+/** A step under way. */
+type Coming = Promise<Uint8Array<ArrayBuffer>> | { zeros: number };
+
+class Digest {
+  readonly #algorithm: HashName;
+  readonly #hasher: Hasher;
+  readonly #options: RunOptions;
+  readonly #pace = pacer();
+  readonly #total: number;
+  #done = 0;
+
+  constructor(total: number, options: ChecksumOptions) {
+    const { algorithm = 'sha256', hasher = createHasher } = options;
+    this.#algorithm = algorithm;
+    this.#hasher = hasher(algorithm);
+    this.#options = options;
+    this.#total = total;
+  }
+
+  /** Digests the steps in their order, while the next ones are read already. */
+  async of(
+    steps: AsyncIterable<Step> | Iterable<Step>,
+    read: (stretch: Stretch) => Promise<Uint8Array<ArrayBuffer>>,
+  ): Promise<ChecksumReport> {
+    const coming: Coming[] = [];
+    let reading = 0;
+    this.#report();
+    for await (const step of steps) {
+      throwIfCancelled(this.#options.signal);
+      if ('zeros' in step) {
+        coming.push(step);
+        continue;
+      }
+      const bytes = read(step);
+      // Its failure is met where it is waited for; nobody may have come so far.
+      bytes.catch(() => undefined);
+      coming.push(bytes);
+      reading++;
+      for (; reading > AHEAD; reading--) await this.#takeUntilBytes(coming);
+    }
+    for (const step of coming) await this.#take(step);
+    const digest = toHex(this.#hasher.digest());
+    return { algorithm: this.#algorithm, digest, size: this.#done };
+  }
+
+  /** Takes what comes next, up to and with the first that was read. */
+  async #takeUntilBytes(coming: Coming[]): Promise<void> {
+    for (let step = coming.shift(); step !== undefined; step = coming.shift()) {
+      await this.#take(step);
+      if (!('zeros' in step)) return;
+    }
+  }
+
+  async #take(step: Coming): Promise<void> {
+    if ('zeros' in step) {
+      await this.#inPieces(step.zeros, (_, length) => {
+        this.#hasher.zeros(length);
+      });
+      return;
+    }
+    const bytes = await step;
+    await this.#inPieces(bytes.length, (at, length) => {
+      this.#hasher.update(bytes.subarray(at, at + length));
+    });
+  }
+
+  async #inPieces(length: number, take: (at: number, length: number) => void): Promise<void> {
+    for (let at = 0; at < length; at += PIECE) {
+      throwIfCancelled(this.#options.signal);
+      const piece = Math.min(PIECE, length - at);
+      take(at, piece);
+      this.#done += piece;
+      this.#report();
+      const pause = this.#pace();
+      if (pause !== undefined) await pause;
+    }
+  }
+
+  #report(): void {
+    this.#options.progress?.({ stage: 'digesting', done: this.#done, total: this.#total });
+  }
+}
+
+/** The disk in guest order: what has to be read, cut at windows, and the zeros between. */
+async function* stretches(disk: Disk): AsyncGenerator<Step> {
+  let current: Stretch = { offset: 0, length: 0, extents: [] };
+  for await (const batch of mapChain(disk)) {
+    for (const part of partsToRead(batch)) {
+      const end = part.offset + part.length;
+      if (current.extents.length > 0 && windowOf(part.offset) === windowOf(current.offset)) {
+        current.extents.push(part);
+        current.length = end - current.offset;
+        continue;
+      }
+      yield* withZeros(current, part.offset);
+      current = { offset: part.offset, length: part.length, extents: [part] };
+    }
+  }
+  yield* withZeros(current, disk.size);
+}
+
+/** A stretch, if there is anything in it, and the zeros from its end to `next`. */
+function* withZeros(stretch: Stretch, next: number): Generator<Step> {
+  const end = stretch.offset + stretch.length;
+  if (stretch.length > 0) yield stretch;
+  if (next > end) yield { zeros: next - end };
+}
+
+function* partsToRead(batch: readonly ChainExtent[]): Generator<ChainExtent> {
+  for (const extent of batch) {
+    if (isEmpty(extent)) continue;
+    const end = extent.offset + extent.length;
+    for (let at = extent.offset; at < end;) {
+      const next = Math.min(end, (windowOf(at) + 1) * WINDOW);
+      yield cutExtent(extent, at, next);
+      at = next;
+    }
+  }
+}
+
+/** Reads as zeros without a look at the file. */
+function isEmpty(extent: ChainExtent): boolean {
+  return !extent.unknown && (extent.kind === 'zero' || extent.kind === 'unallocated');
+}
+
+function windowOf(offset: number): number {
+  return Math.floor(offset / WINDOW);
+}
+
+function* windows(size: number): Generator<Stretch> {
+  for (let offset = 0; offset < size; offset += WINDOW) {
+    yield { offset, length: Math.min(WINDOW, size - offset), extents: [] };
+  }
+}
+
+async function readAll(
+  file: Storage,
+  offset: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const taken = await file.take?.(offset, length);
+  const bytes = taken ?? new Uint8Array(length);
+  const there = taken === undefined ? await file.read(offset, bytes) : taken.length;
+  if (there < length) throw new ImageError('file-changed', { name: file.name });
+  return bytes;
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
