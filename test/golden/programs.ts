@@ -61,6 +61,11 @@ export function qemuImg(args: readonly string[], cwd?: string): Promise<Outcome>
   return start(QEMU_IMG, args, cwd);
 }
 
+/** Runs the real program that reads and writes as a guest does. It succeeds whatever fails. */
+export function qemuIo(args: readonly string[], cwd?: string): Promise<Outcome> {
+  return start(QEMU_IO, args, cwd);
+}
+
 /** Runs Node. */
 export function runNode(args: readonly string[], cwd?: string): Promise<Outcome> {
   return start(process.execPath, args, cwd);

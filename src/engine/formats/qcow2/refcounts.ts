@@ -50,6 +50,31 @@ function decodePacked(bytes: Uint8Array, bits: number): Uint8Array {
   return counts;
 }
 
+/** One refcount of a block; a 64-bit one is inexact above 2^53. */
+export function refcountAt(bytes: Uint8Array, refcountBits: number, index: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (refcountBits === 64) {
+    return view.getUint32(index * 8) * TWO_32 + view.getUint32(index * 8 + 4);
+  }
+  if (refcountBits === 32) return view.getUint32(index * 4);
+  if (refcountBits === 16) return view.getUint16(index * 2);
+  const perByte = 8 / refcountBits;
+  const byte = bytes[Math.floor(index / perByte)] as number;
+  return (byte >>> ((index % perByte) * refcountBits)) & (powerOfTwo(refcountBits) - 1);
+}
+
+/** The same for a message: text where a number would be rounded silently. */
+export function exactRefcountAt(
+  bytes: Uint8Array,
+  refcountBits: number,
+  index: number,
+): number | string {
+  const count = refcountAt(bytes, refcountBits, index);
+  if (Number.isSafeInteger(count)) return count;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return view.getBigUint64(index * 8).toString();
+}
+
 /** The refcount table: where the blocks are. */
 export class RefcountTable {
   /** Clusters whose refcounts one block holds. */

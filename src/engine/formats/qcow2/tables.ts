@@ -4,7 +4,7 @@
  */
 import { isAligned, TWO_32 } from '../../binary/units.ts';
 import { gather } from '../../storage/gather.ts';
-import type { Storage } from '../../storage/storage.ts';
+import { readPadded, type Storage } from '../../storage/storage.ts';
 
 /** Bits 9 to 55 of an L1 or L2 entry, high and low half. */
 export const OFFSET_HIGH = 0x00ffffff;
@@ -33,11 +33,18 @@ export function decodeTable(bytes: Uint8Array): Table {
   return words;
 }
 
+/** Bytes of a table that are read at once: the words are made of them piece by piece. */
+const TABLE_READ = 4 * 1024 * 1024;
+
 /** Reads a table of 64-bit entries; what lies behind the end of the storage is zeros. */
 export async function readTable(storage: Storage, offset: number, entries: number): Promise<Table> {
-  const bytes = new Uint8Array(entries * 8);
-  if (offset < storage.size) await storage.read(offset, bytes);
-  return decodeTable(bytes);
+  const words: Table = new Uint32Array(entries * 2);
+  const end = Math.min(offset + entries * 8, storage.size);
+  for (let at = offset; at < end; at += TABLE_READ) {
+    const bytes = await readPadded(storage, at, Math.min(TABLE_READ, offset + entries * 8 - at));
+    words.set(decodeTable(bytes), (at - offset) / 4);
+  }
+  return words;
 }
 
 /** How many bytes of L2 tables are kept: enough for 32 GiB of guest at 64 KiB clusters. */

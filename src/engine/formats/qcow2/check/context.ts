@@ -15,12 +15,24 @@ export interface CheckOptions extends RunOptions {
   onFinding?: ((finding: Finding) => void) | undefined;
   /** Look up who uses the clusters that findings name: a second walk when there are any. */
   explain?: boolean | undefined;
+  /** Bytes for the references that are counted at once; by default what the budget gives them. */
+  countBytes?: number | undefined;
 }
 
 /** Everything of a finding but what is counted. */
 export type FindingDetails = Omit<Finding, 'kind' | 'severity'>;
 
 const DEFAULT_LIMIT = 1000;
+
+/** Findings about counts: each window of clusters brings its own. All others are noted once. */
+const OF_WINDOW: ReadonlySet<FindingKind> = new Set<FindingKind>([
+  'leak',
+  'refcount-low',
+  'refcount-zero',
+  'refcount-unreadable',
+  'refcount-overflow',
+  'refblock-shared',
+]);
 
 export class CheckContext {
   readonly image: Qcow2Image;
@@ -29,6 +41,8 @@ export class CheckContext {
   readonly fileSize: number;
   readonly clusterSize: number;
   readonly report: CheckReport;
+  /** The tables are gone through once more, to count another window of clusters. */
+  repeats = false;
   readonly #pace = pacer();
   readonly #limit: number;
   #done = 0;
@@ -40,7 +54,8 @@ export class CheckContext {
     this.fileSize = image.storage.size;
     this.clusterSize = image.clusterSize;
     const clusters = Math.ceil(this.fileSize / this.clusterSize);
-    this.counts = new ReferenceCounts(clusters, maxRefcount(image.header.refcountBits));
+    const most = maxRefcount(image.header.refcountBits);
+    this.counts = new ReferenceCounts(clusters, most, options.countBytes);
     this.#limit = options.limit ?? DEFAULT_LIMIT;
     this.report = {
       corruptions: 0,
@@ -62,6 +77,7 @@ export class CheckContext {
    * will see them: a ruined table brings millions.
    */
   note(kind: FindingKind, severity: Severity, details: () => FindingDetails): void {
+    if (this.repeats && !OF_WINDOW.has(kind)) return;
     const { report } = this;
     countAs(report, severity);
     report.findingCounts[kind] = (report.findingCounts[kind] ?? 0) + 1;
@@ -74,22 +90,22 @@ export class CheckContext {
 
   /**
    * Counts a reference to every cluster that a range touches. Bytes.
-   * @returns false when it lies behind the end of the file (noted, not counted) or one of the
-   * clusters cannot be counted any more (noted)
    */
-  reference(offset: number, size: number, guest?: Finding['guest'], offsetText?: string): boolean {
-    if (size <= 0) return true;
+  reference(offset: number, size: number, guest?: Finding['guest'], offsetText?: string): void {
+    if (size <= 0) return;
     const { clusterSize } = this;
     // QEMU leaves the last cluster cut short, so what overshoots by less than one is sound.
     if (offset + size - this.fileSize >= clusterSize) {
       this.#outside(offset, size, guest, offsetText);
-      return false;
+      return;
     }
+    const { counts } = this;
     const last = Math.floor((offset + size - 1) / clusterSize);
-    let counted = true;
-    for (let cluster = Math.floor(offset / clusterSize); cluster <= last; cluster++) {
-      if (this.counts.add(cluster)) continue;
-      counted = false;
+    counts.reach(last);
+    // What lies outside of the window is another pass's business.
+    const first = Math.max(Math.floor(offset / clusterSize), counts.first);
+    for (let cluster = first; cluster <= last && cluster < counts.end; cluster++) {
+      if (counts.add(cluster)) continue;
       const at = cluster * clusterSize;
       this.note('refcount-overflow', 'corruption', () => ({
         host: { offset: at, length: clusterSize },
@@ -98,7 +114,6 @@ export class CheckContext {
         repair: 'none',
       }));
     }
-    return counted;
   }
 
   #outside(offset: number, size: number, guest: Finding['guest'], offsetText?: string): void {

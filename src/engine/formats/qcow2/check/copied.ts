@@ -17,37 +17,43 @@ export async function checkCopied(
   if (!suspects.includes(1)) return;
   for await (const batch of walkL2(context.image, context.image.l1, suspects)) {
     for (const visit of batch) {
-      checkTable(context, blocks, visit);
+      await checkTable(context, blocks, visit);
     }
     await context.passed(0);
   }
 }
 
-function checkTable(context: CheckContext, blocks: RefcountBlocks, visit: L2Visit): void {
+async function checkTable(
+  context: CheckContext,
+  blocks: RefcountBlocks,
+  visit: L2Visit,
+): Promise<void> {
   const { image, clusterSize } = context;
   const { header } = image;
   const { index, high, low, offset } = visit;
   if (offset === 0) return;
-  const refcount = blocks.get(Math.floor(offset / clusterSize));
+  const cluster = Math.floor(offset / clusterSize);
+  if (!blocks.isPrepared(cluster)) await blocks.prepare(cluster);
+  const refcount = blocks.get(cluster);
   if (refcount === undefined) return;
   const base = index * header.l2Coverage;
   if ((refcount === 1) !== ((high & COPIED_HIGH) !== 0)) {
     context.note('copied-l1', 'corruption', () => ({
       host: { offset, length: clusterSize },
       guest: { offset: base, length: header.l2Coverage },
-      values: { index, entry: hex64(high, low), refcount },
+      values: { index, entry: hex64(high, low), refcount: blocks.exact(cluster) },
       repair: 'safe',
     }));
   }
-  if (visit.bytes !== undefined) checkEntries(context, blocks, visit.bytes, base);
+  if (visit.bytes !== undefined) await checkEntries(context, blocks, visit.bytes, base);
 }
 
-function checkEntries(
+async function checkEntries(
   context: CheckContext,
   blocks: RefcountBlocks,
   bytes: Uint8Array,
   base: number,
-): void {
+): Promise<void> {
   const { image, clusterSize } = context;
   const { header } = image;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -60,12 +66,15 @@ function checkEntries(
     const copied = (high & COPIED_HIGH) !== 0;
     const zero = (low & ZERO_LOW) !== 0 && !header.extendedL2;
     if (offset === 0 && !(header.hasDataFile && copied && !zero)) continue;
-    const refcount = header.hasDataFile ? 1 : blocks.get(Math.floor(offset / clusterSize));
+    const cluster = Math.floor(offset / clusterSize);
+    if (!header.hasDataFile && !blocks.isPrepared(cluster)) await blocks.prepare(cluster);
+    const refcount = header.hasDataFile ? 1 : blocks.get(cluster);
     if (refcount === undefined || (refcount === 1) === copied) continue;
+    const exact = header.hasDataFile ? 1 : blocks.exact(cluster);
     context.note('copied-l2', 'corruption', () => ({
       host: { offset, length: clusterSize },
       guest: { offset: base + (at / step) * clusterSize, length: clusterSize },
-      values: { entry: hex64(high, low), refcount },
+      values: { entry: hex64(high, low), refcount: exact },
       repair: 'safe',
     }));
   }

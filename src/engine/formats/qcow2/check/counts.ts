@@ -1,80 +1,107 @@
-/** How often each cluster of a file is referenced: an array in pages that exist once touched. */
-import { ImageError } from '../../../errors.ts';
+/**
+ * How often each cluster of a file is referenced: an array in pages that exist once touched. What
+ * it takes is bounded: clusters are counted a window at a time, and a file that is larger than the
+ * window is gone through as often as it has windows.
+ */
+import { SHARES } from '../budget.ts';
 
 const PAGE_BITS = 16;
 /** Clusters in a page. */
 export const PAGE = 1 << PAGE_BITS;
-/** Bytes that all pages together may take: enough for a file of 32 TiB at 64 KiB clusters. */
-const BUDGET = 1024 * 1024 * 1024;
 
 export type CountPage = Uint8Array | Uint16Array | Uint32Array;
 
 /** Counts references up to what the image's refcount width can express. */
 export class ReferenceCounts {
-  /** Clusters that are counted: those of the file, and one more where something overlaps its end. */
+  /** All clusters: those of the file, and one more where something overlaps its end. */
   clusters: number;
-  readonly #pages: (CountPage | undefined)[] = [];
+  /** The first cluster of the window. */
+  first = 0;
+  /** Clusters in a window: a power of two, whole pages and whole refcount blocks. */
+  readonly window: number;
+  #pages: (CountPage | undefined)[] = [];
   readonly #max: number;
-  readonly #inside: number;
-  readonly #bits: number;
-  #bytes = 0;
+  readonly #inFile: number;
+  readonly #bytes: 1 | 2 | 4;
 
-  /** @param max the largest refcount of the image's width */
-  constructor(clusters: number, max: number) {
+  /**
+   * @param clusters those of the file
+   * @param max the largest refcount of the image's width
+   * @param bytes what the counts may take
+   */
+  constructor(clusters: number, max: number, bytes: number = SHARES.references) {
     this.clusters = clusters;
     this.#max = max;
-    this.#inside = Math.min(clusters, 0x7fffffff);
-    this.#bits = max <= 0xff ? 8 : max <= 0xffff ? 16 : 32;
+    this.#inFile = clusters;
+    this.#bytes = max <= 0xff ? 1 : max <= 0xffff ? 2 : 4;
+    this.window = bytes / this.#bytes;
   }
 
-  /** Adds a reference. False: there are as many as the width can count, none was added. */
-  add(cluster: number): boolean {
-    // Division, not a shift: clusters go up to 2^31.
-    const page = this.#pages[Math.floor(cluster / PAGE)] ?? this.#make(cluster);
-    const index = cluster % PAGE;
-    const count = page[index] as number;
-    if (count >= this.#max) return false;
-    page[index] = count + 1;
-    if (cluster >= this.clusters) this.clusters = cluster + 1;
-    return true;
+  /** Behind the last cluster of the window. */
+  get end(): number {
+    return this.first + this.window;
   }
 
   /**
-   * As {@link add} for clusters that lie in the file as it is, in 32-bit arithmetic: this is the
-   * innermost step of a check. False also for any other cluster.
+   * Goes on to the next window, with all counts at zero. False: that was the last. The cluster
+   * behind the end of the file belongs to the last window.
+   */
+  next(): boolean {
+    if (this.end > this.#inFile) return false;
+    this.first = this.end;
+    this.#pages = [];
+    return true;
+  }
+
+  /** Takes note that a reference leads to this cluster: it may lie just behind the end. */
+  reach(cluster: number): void {
+    if (cluster >= this.clusters) this.clusters = cluster + 1;
+  }
+
+  /**
+   * Adds a reference to a cluster of the window. False: there are as many as the width can count,
+   * none was added.
+   */
+  add(cluster: number): boolean {
+    return this.#add(cluster - this.first);
+  }
+
+  /**
+   * As {@link add}, in 32-bit arithmetic: this is the innermost step of a check. False also for a
+   * cluster that does not lie in the file.
+   * @param cluster below 2^31
    */
   addInside(cluster: number): boolean {
-    if (cluster >= this.#inside) return false;
-    const page = this.#pages[cluster >>> PAGE_BITS] ?? this.#make(cluster);
-    const index = cluster & (PAGE - 1);
+    if (cluster >= this.#inFile) return false;
+    const at = cluster - this.first;
+    return at >>> 0 >= this.window || this.#add(at);
+  }
+
+  #add(at: number): boolean {
+    const page = this.#pages[at >>> PAGE_BITS] ?? this.#make(at);
+    const index = at & (PAGE - 1);
     const count = page[index] as number;
     if (count >= this.#max) return false;
     page[index] = count + 1;
     return true;
   }
 
-  get(cluster: number): number {
-    return this.#pages[Math.floor(cluster / PAGE)]?.[cluster % PAGE] ?? 0;
+  /** The references to a cluster; undefined where another pass counts them. */
+  get(cluster: number): number | undefined {
+    const at = cluster - this.first;
+    if (at < 0 || at >= this.window) return undefined;
+    return this.#pages[at >>> PAGE_BITS]?.[at & (PAGE - 1)] ?? 0;
   }
 
-  /** The page with this cluster; undefined where nothing was counted. */
+  /** The page with this cluster of the window; undefined where nothing was counted. */
   page(cluster: number): CountPage | undefined {
-    return this.#pages[Math.floor(cluster / PAGE)];
+    return this.#pages[(cluster - this.first) >>> PAGE_BITS];
   }
 
-  #make(cluster: number): CountPage {
-    this.#bytes += (PAGE * this.#bits) / 8;
-    if (this.#bytes > BUDGET) {
-      const value = String(this.#bytes);
-      throw new ImageError('too-large', { what: 'reference counts', value, limit: BUDGET });
-    }
-    const page =
-      this.#bits === 8
-        ? new Uint8Array(PAGE)
-        : this.#bits === 16
-          ? new Uint16Array(PAGE)
-          : new Uint32Array(PAGE);
-    this.#pages[Math.floor(cluster / PAGE)] = page;
+  #make(at: number): CountPage {
+    const kinds = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array } as const;
+    const page = new kinds[this.#bytes](PAGE);
+    this.#pages[at >>> PAGE_BITS] = page;
     return page;
   }
 }

@@ -8,12 +8,13 @@ import type { FindingKind } from '../../../operations/finding.ts';
 import { LIMITS } from '../layout.ts';
 import { missingAtEnd } from '../expected-end.ts';
 import type { Qcow2Image } from '../image.ts';
-import { entryOffset, readTable } from '../tables.ts';
+import { entryOffset, type Table } from '../tables.ts';
 import { RefcountBlocks } from './blocks.ts';
 import { CheckContext, type CheckOptions } from './context.ts';
 import { checkCopied } from './copied.ts';
 import { addOwners } from './owners.ts';
 import { ReferenceWalk } from './references.ts';
+import { readBitmapTable } from './walk.ts';
 
 /** QEMU counts clusters of a file as a 31-bit number. */
 const MAX_CLUSTERS = 0x7fffffff;
@@ -87,15 +88,20 @@ async function checkClusters(context: CheckContext): Promise<string | undefined>
     report.checkErrors += 1;
     return 'File too large';
   }
-  const blocks = await RefcountBlocks.load(context);
+  const blocks = await RefcountBlocks.open(context);
   const walk = new ReferenceWalk(context, blocks);
-  await walk.run();
-  const { luks } = image.header;
-  if (luks !== undefined) context.reference(luks.offset, luks.length);
-  const aborted = await countBitmaps(context);
-  if (aborted !== undefined) return aborted;
-  blocks.countOwn();
-  await blocks.compare();
+  do {
+    await blocks.enterWindow();
+    await walk.run();
+    const { luks } = image.header;
+    if (luks !== undefined) context.reference(luks.offset, luks.length);
+    const aborted = await countBitmaps(context);
+    if (aborted !== undefined) return aborted;
+    blocks.countOwn();
+    await blocks.compare();
+    context.repeats = true;
+  } while (counts.next());
+  context.repeats = false;
   await checkCopied(context, blocks, walk.suspects);
   return undefined;
 }
@@ -108,27 +114,32 @@ async function countBitmaps(context: CheckContext): Promise<string | undefined> 
   context.reference(bitmaps.directoryOffset, bitmaps.directorySize);
   for (const bitmap of image.bitmaps) {
     context.reference(bitmap.tableOffset, bitmap.tableSize * 8);
-    const table = await readTable(image.storage, bitmap.tableOffset, bitmap.tableSize);
-    const bad = firstBadEntry(table, clusterSize);
+    // Nothing of a table is counted before all of it has been found sound.
+    let bad: string | undefined;
+    for await (const table of readBitmapTable(context, bitmap)) {
+      bad ??= firstBadEntry(table, clusterSize);
+    }
     if (bad !== undefined) {
+      const entry = bad;
       context.note('bitmap-invalid', 'corruption', () => ({
         host: { offset: bitmap.tableOffset, length: bitmap.tableSize * 8 },
-        values: { name: bitmap.name, entry: bad },
+        values: { name: bitmap.name, entry },
         repair: 'none',
       }));
       return 'Invalid argument';
     }
-    for (let i = 0; i < table.length; i += 2) {
-      const offset = entryOffset(table[i] as number, table[i + 1] as number);
-      if (offset !== 0) context.reference(offset, clusterSize);
+    for await (const table of readBitmapTable(context, bitmap)) {
+      for (let i = 0; i < table.length; i += 2) {
+        const offset = entryOffset(table[i] as number, table[i + 1] as number);
+        if (offset !== 0) context.reference(offset, clusterSize);
+      }
     }
-    await context.passed(0);
   }
   return undefined;
 }
 
 /** «Bitmap table»: reserved bits are zero, offsets are aligned. The first entry that is not so. */
-function firstBadEntry(table: Uint32Array, clusterSize: number): string | undefined {
+function firstBadEntry(table: Table, clusterSize: number): string | undefined {
   for (let i = 0; i < table.length; i += 2) {
     const high = table[i] as number;
     const low = table[i + 1] as number;

@@ -5,10 +5,10 @@
 import type { Finding, Owner } from '../../../operations/finding.ts';
 import type { Header } from '../header.ts';
 import { compressedLayout, compressedLength, compressedOffset } from '../mapping.ts';
-import { COMPRESSED_HIGH, entryOffset, readTable } from '../tables.ts';
+import { COMPRESSED_HIGH, entryOffset } from '../tables.ts';
 import { readRefcountTable } from '../refcounts.ts';
 import type { CheckContext } from './context.ts';
-import { allTrees, walkL2, type L1Tree } from './walk.ts';
+import { allTrees, readBitmapTable, walkL2, type L1Tree } from './walk.ts';
 
 const MOST_CLUSTERS = 4096;
 /** Owners of one cluster that are worth naming. */
@@ -112,19 +112,18 @@ export async function addOwners(context: CheckContext): Promise<void> {
   }
 }
 
-async function claimBitmaps(
-  { image, clusterSize }: CheckContext,
-  register: Register,
-): Promise<void> {
+async function claimBitmaps(context: CheckContext, register: Register): Promise<void> {
+  const { image, clusterSize } = context;
   const { bitmaps } = image.header;
   if (bitmaps === undefined) return;
   register.claim(bitmaps.directoryOffset, bitmaps.directorySize, 'bitmaps');
-  for (const { tableOffset, tableSize } of image.bitmaps) {
-    register.claim(tableOffset, tableSize * 8, 'bitmaps');
-    const table = await readTable(image.storage, tableOffset, tableSize);
-    for (let i = 0; i < table.length; i += 2) {
-      const offset = entryOffset(table[i] as number, table[i + 1] as number);
-      if (offset !== 0) register.claim(offset, clusterSize, 'bitmaps');
+  for (const bitmap of image.bitmaps) {
+    register.claim(bitmap.tableOffset, bitmap.tableSize * 8, 'bitmaps');
+    for await (const table of readBitmapTable(context, bitmap)) {
+      for (let i = 0; i < table.length; i += 2) {
+        const offset = entryOffset(table[i] as number, table[i + 1] as number);
+        if (offset !== 0) register.claim(offset, clusterSize, 'bitmaps');
+      }
     }
   }
 }

@@ -3,6 +3,7 @@
  * counting are those of qemu-img, because its messages are compared line by line.
  */
 import { hex64, isAligned } from '../../../binary/units.ts';
+import { ImageError } from '../../../errors.ts';
 import type { Finding, FindingKind } from '../../../operations/finding.ts';
 import { compressedLayout, compressedLength, compressedOffset } from '../mapping.ts';
 import {
@@ -24,14 +25,13 @@ const L1_RESERVED_LOW = 0x1ff;
 /** Bits 56 to 61 and 1 to 8 of a standard L2 entry must be zero. */
 const L2_RESERVED_HIGH = 0x3f000000;
 const L2_RESERVED_LOW = 0x1fe;
-/** A table that is referenced this often is not walked again: somebody wants us to hang. */
-const MOST_VISITS = 65536;
+/** Entries of L2 tables that one L1 table may lead to beyond what the file has tables for. */
+const MOST_REPEATED = 2 ** 29;
 
 /** Counts what the active L1 table and the snapshots lead to. */
 export class ReferenceWalk {
   readonly #context: CheckContext;
   readonly #blocks: RefcountBlocks;
-  readonly #visits = new Map<number, number>();
   /** Not 0 for L1 indexes whose COPIED flags, or those of their tables, disagree with refcounts. */
   readonly suspects: Uint8Array;
 
@@ -68,10 +68,20 @@ export class ReferenceWalk {
   async #tree(offset: number, l1: Table, active: boolean): Promise<void> {
     if (l1.length === 0) return;
     this.#context.reference(offset, l1.length * 4);
-    const { clusterSize } = this.#context;
+    const { clusterSize, fileSize, image } = this.#context;
     this.#context.expect(countEntries(l1) * clusterSize);
-    for await (const batch of walkL2(this.#context.image, l1)) {
-      for (const visit of batch) this.#enter(visit, active);
+    // No sound tree has more tables than the file has clusters: somebody wants us to hang.
+    const most = Math.max(fileSize / clusterSize, MOST_REPEATED / image.header.l2Entries);
+    let tables = 0;
+    for await (const batch of walkL2(image, l1)) {
+      for (const visit of batch) {
+        if (visit.bytes !== undefined) tables += 1;
+        if (tables > most) {
+          const value = String(tables);
+          throw new ImageError('too-large', { what: 'repeated L2 tables', value, limit: most });
+        }
+        this.#enter(visit, active);
+      }
       await this.#context.passed(batch.length * clusterSize);
     }
   }
@@ -91,11 +101,7 @@ export class ReferenceWalk {
       this.#note('l2-unaligned', values, { offset, length: clusterSize }, guest);
     }
     if (active && offset !== 0) this.#compareCopied(index, high, offset);
-    if (visit.bytes === undefined) return;
-    const visits = (this.#visits.get(offset) ?? 0) + 1;
-    this.#visits.set(offset, visits);
-    if (visits > MOST_VISITS) return;
-    this.#table(visit.bytes, index, base, active);
+    if (visit.bytes !== undefined) this.#table(visit.bytes, index, base, active);
   }
 
   /**
@@ -131,7 +137,7 @@ export class ReferenceWalk {
           allocated += 1;
           if (expected >= 0 && cluster !== expected) fragmented += 1;
           expected = cluster + 1;
-          if (blocks.isOneInside(cluster) === high < 0x80000000) suspect = true;
+          if (blocks.disagrees(cluster, high >= 0x80000000)) suspect = true;
           continue;
         }
       }
@@ -144,9 +150,13 @@ export class ReferenceWalk {
       const cluster = kept / clusterSize;
       if (expected >= 0 && cluster !== expected) fragmented += 1;
       expected = cluster + 1;
-      if (active) this.#compareCopied(index, high, kept);
+      if (active && !header.hasDataFile) this.#compareCopied(index, high, kept);
+      else if (active && (high & COPIED_HIGH) === 0) suspect = true;
     }
-    if (!active) return;
+    if (!active || this.#context.repeats) {
+      if (active && suspect) this.suspects[index] = 1;
+      return;
+    }
     report.allocatedClusters += allocated;
     report.fragmentedClusters += fragmented;
     if (suspect) this.suspects[index] = 1;
@@ -231,17 +241,19 @@ export class ReferenceWalk {
       return;
     }
     this.#context.reference(offset, length, guest, offsetText);
-    if (!active) return;
+    if (!active || this.#context.repeats) return;
     report.allocatedClusters += 1;
     report.compressedClusters += 1;
     report.fragmentedClusters += 1;
   }
 
+  /** Notes that a COPIED flag may be wrong; of clusters behind the end, that it must be looked at. */
   #compareCopied(index: number, high: number, offset: number): void {
-    const { image, clusterSize } = this.#context;
-    const refcount = this.#blocks.get(Math.floor(offset / clusterSize));
-    const one = image.header.hasDataFile || refcount === 1;
-    if (one !== ((high & COPIED_HIGH) !== 0)) this.suspects[index] = 1;
+    const { clusterSize, fileSize } = this.#context;
+    const cluster = Math.floor(offset / clusterSize);
+    const copied = (high & COPIED_HIGH) !== 0;
+    const isInFile = cluster < fileSize / clusterSize;
+    if (!isInFile || this.#blocks.disagrees(cluster, copied)) this.suspects[index] = 1;
   }
 
   #note(

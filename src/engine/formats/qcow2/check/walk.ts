@@ -1,7 +1,9 @@
 /** Walking L1 tables: the L2 tables that they lead to, in order, read many at a time. */
 import { gather } from '../../../storage/gather.ts';
+import type { Bitmap } from '../bitmaps.ts';
 import type { Qcow2Image } from '../image.ts';
 import { entryOffset, readTable, type Table } from '../tables.ts';
+import type { CheckContext } from './context.ts';
 
 /** An entry of an L1 table that is not zero, with the bytes it leads to. */
 export interface L2Visit {
@@ -103,6 +105,25 @@ export async function* allTrees(image: Qcow2Image): AsyncGenerator<L1Tree, undef
     if (snapshotFault(image, snapshot) !== undefined) continue;
     const l1 = await readTable(image.storage, snapshot.l1TableOffset, snapshot.l1Size);
     yield { l1, snapshot: snapshot.name || snapshot.id, active: false };
+  }
+  return undefined;
+}
+
+/** Entries of a bitmap table that are read at once. */
+const BITMAP_ENTRIES = 256 * 1024;
+
+/** The table of a bitmap in pieces: it may be larger than memory. Behind the end are only zeros. */
+export async function* readBitmapTable(
+  context: CheckContext,
+  { tableOffset, tableSize }: Bitmap,
+): AsyncGenerator<Table, undefined> {
+  const { storage } = context.image;
+  const inFile = Math.ceil(Math.max(0, storage.size - tableOffset) / 8);
+  const entries = Math.min(tableSize, inFile);
+  for (let first = 0; first < entries; first += BITMAP_ENTRIES) {
+    const count = Math.min(BITMAP_ENTRIES, entries - first);
+    yield await readTable(storage, tableOffset + first * 8, count);
+    await context.passed(0);
   }
   return undefined;
 }
