@@ -145,7 +145,7 @@ function encryption({ encryption: format, luks }: Qcow2Info): Value | undefined 
     'cipher-alg': `${luks.cipherName}-${bits}`,
     'cipher-mode': mode,
     'ivgen-alg': generator,
-    'ivgen-hash-alg': generatorHash,
+    'ivgen-hash-alg': generator === 'essiv' ? generatorHash : undefined,
     'hash-alg': luks.hash,
     uuid: luks.uuid,
     'payload-offset': luks.payloadOffset,

@@ -4,20 +4,32 @@ import type { ImageError } from '../engine/index.ts';
 import { NOT_REGULAR } from './host.ts';
 
 /** Comes with a snapshot that carries more data than it may. */
-const EXTRA_DATA_HINT = 'You can force-remove this extra metadata with qemu-img check -r all';
+export const EXTRA_DATA_HINT =
+  'You can force-remove this extra metadata with qemu-img check -r all';
+
+/** Comes with a table of more snapshots than there may be. */
+export function overhangHint(overhang: number | string): string {
+  return `You can force-remove all ${overhang} overhanging snapshots with qemu-img check -r all`;
+}
 
 type Texts = { readonly [Code in ErrorCode]: (details: ErrorDetails[Code]) => string };
 
 const TEXTS: Texts = {
   cancelled: () => 'Cancelled',
-  'invalid-header': ({ message, field }) =>
-    field === 'snapshot extra data' ? `${message}\n${EXTRA_DATA_HINT}` : message,
+  'invalid-header': ({ message, field, value }) => {
+    if (field === 'snapshot extra data') return `${message}\n${EXTRA_DATA_HINT}`;
+    return field === 'snapshot table' ? `${message}\n${overhangHint(value)}` : message;
+  },
   'not-a-disk-image': ({ format }) =>
     format === '' ? 'Image is not in a known format' : `Image is not in ${format} format`,
   'unknown-features': ({ features }) => `Unsupported qcow2 feature(s): ${features}`,
   'unsupported-feature': ({ feature }) => `Not supported by this version: ${feature}`,
   'unreadable-cluster': () => 'Input/output error',
   'backing-missing': ({ name }) => `Could not open backing file: '${name}' is not here`,
+  'header-full': () => 'No space left in the file header',
+  'refcount-limit': ({ offset }) => `The refcount of the cluster at ${offset} cannot be changed`,
+  'refcount-block-unaligned': ({ offset, index }) =>
+    `Refblock offset 0x${offset.toString(16)} unaligned (reftable index: 0x${index.toString(16)})`,
   'bitmap-damaged': ({ name, entry }) => `Bitmap '${name}' is damaged: table entry ${entry}`,
   'bitmap-missing': ({ name }) => `Bitmap '${name}' not found`,
   'snapshot-missing': () => "Can't find snapshot",

@@ -34,6 +34,12 @@ export interface ErrorDetails {
   };
   /** The image names a backing file that was not given. */
   'backing-missing': { name: string; format: string };
+  /** The header cluster has no room for everything that belongs into it. Bytes. */
+  'header-full': { needed: number; limit: number };
+  /** A refcount would become negative or too large for its width; `offset` of its cluster, bytes. */
+  'refcount-limit': { offset: number; maximum: number };
+  /** The refcount table points between clusters (entry `index`), so nothing can be written safely. */
+  'refcount-block-unaligned': { offset: number; index: number };
   /** A persistent bitmap's table has an entry (counted from 0) that no valid table has. */
   'bitmap-damaged': { name: string; entry: number };
   /** The image has no persistent bitmap of that name. */
@@ -137,6 +143,8 @@ export type HeaderProblem =
   | 'backing-format-too-long'
   | 'bitmaps-extension'
   | 'crypto-extension'
+  | 'luks-header'
+  | 'luks-version'
   | 'data-file-missing'
   | 'data-file-raw';
 

@@ -80,6 +80,8 @@ const HEADER: Record<HeaderProblem, (d: Details<'invalid-header'>) => string> = 
   'backing-format-too-long': () => 'The name of the backing format is too long.',
   'bitmaps-extension': () => 'The list of dirty bitmaps in the header is not valid.',
   'crypto-extension': () => 'The encryption data in the header does not fit the encryption method.',
+  'luks-header': (d) => `The header of its encryption makes no sense (${d.field}).`,
+  'luks-version': (d) => `Its encryption is version ${d.value} of LUKS; only version 1 can be read.`,
   'data-file-missing': () => 'Its data is in another file, but the header does not name it.',
   'data-file-raw': () => 'It claims a raw data file, but has no data file.',
 };
@@ -143,6 +145,21 @@ export const enErrors: ErrorSentences = {
     what: `This image holds only changes. It needs “${d.name}” to give the whole disk.`,
     why: 'Nothing that an image names is opened by itself.',
     now: 'Locate the file in the Overview.',
+  }),
+  'header-full': () => ({
+    what: 'The first cluster of the image has no room for all that belongs into it.',
+    why: 'The name of the backing file and the header share one cluster.',
+    now: 'Use a shorter name, or convert to larger clusters.',
+  }),
+  'refcount-limit': (d) => ({
+    what: `The reference count of the cluster at ${hex(d.offset)} cannot be changed.`,
+    why: `It would leave the range from 0 to ${d.maximum} that this image can count.`,
+    now: 'Run the check. If the image is sound, convert it to wider reference counts.',
+  }),
+  'refcount-block-unaligned': (d) => ({
+    what: 'The reference counts of this image are damaged.',
+    why: `Entry ${d.index} of their table points to ${hex(d.offset)}, between two clusters.`,
+    now: 'Run the check; nothing was changed.',
   }),
   'bitmap-damaged': (d) => ({
     what: `What the bitmap “${d.name}” marks cannot be read.`,

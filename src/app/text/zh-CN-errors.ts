@@ -59,6 +59,8 @@ const HEADER: Record<HeaderProblem, (d: ErrorDetails['invalid-header']) => strin
   'backing-format-too-long': () => '后备文件的格式名称过长。',
   'bitmaps-extension': () => '文件头中的脏位图列表无效。',
   'crypto-extension': () => '文件头中的加密数据与加密方式不符。',
+  'luks-header': (d) => `加密部分的头不合理（${d.field}）。`,
+  'luks-version': (d) => `加密使用 LUKS 第 ${d.value} 版；目前只能读取第 1 版。`,
   'data-file-missing': () => '数据在另一个文件中，但文件头没有写明它的名称。',
   'data-file-raw': () => '声明使用原始数据文件，却没有数据文件。',
 };
@@ -117,6 +119,21 @@ export const zhErrors: ErrorSentences = {
     what: `此镜像只保存差异，需要后备文件“${d.name}”才能显示完整磁盘。`,
     why: '镜像中提到的文件不会被自动打开。',
     now: '请在“概览”中查找该文件。',
+  }),
+  'header-full': () => ({
+    what: '镜像的第一个簇放不下所需的全部内容。',
+    why: '后备文件的名称与文件头共用一个簇。',
+    now: '请使用更短的名称，或转换为更大的簇。',
+  }),
+  'refcount-limit': (d) => ({
+    what: `无法更改 ${hex(d.offset)} 处簇的引用计数。`,
+    why: `它会超出此镜像可以计数的范围（0 到 ${d.maximum}）。`,
+    now: '请运行检查。如果镜像完好，请转换为更宽的引用计数。',
+  }),
+  'refcount-block-unaligned': (d) => ({
+    what: '此镜像的引用计数已损坏。',
+    why: `其表中的第 ${d.index} 项指向两个簇之间的 ${hex(d.offset)}。`,
+    now: '请运行检查；没有更改任何内容。',
   }),
   'bitmap-damaged': (d) => ({
     what: `无法读取脏位图“${d.name}”标记的内容。`,

@@ -95,9 +95,10 @@ export interface GateRequest {
 }
 
 /**
- * Asked for the passphrase of an encrypted image. Returns its bytes, or undefined when it is not to
- * be had: the image then opens locked, its tables readable, its content not. Called again with
- * `attempt` + 1 while the passphrase is wrong.
+ * Asked for the passphrase of an encrypted image. Returns its bytes, which are overwritten with
+ * zeros once they have been used, or undefined when it is not to be had: the image then opens
+ * locked, its tables readable, its content not. Called again with `attempt` + 1 while the passphrase
+ * is wrong, which is never known of the legacy AES.
  */
 export type Unlock = (request: UnlockRequest) => Promise<Uint8Array<ArrayBuffer> | undefined>;
 
@@ -107,4 +108,9 @@ export interface UnlockRequest {
   readonly method: 'aes' | 'luks';
   /** 0 at first. */
   readonly attempt: number;
+  /**
+   * How long trying one passphrase may take, roughly: the image itself says how many rounds of key
+   * derivation it wants. Mostly a second or two; whoever finds it too long returns undefined.
+   */
+  readonly seconds: number;
 }

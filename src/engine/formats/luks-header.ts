@@ -1,25 +1,46 @@
 /**
  * The LUKS1 header: what encrypts a disk and how its keys are kept. Nothing is decrypted here.
- * Specification: «LUKS On-Disk Format Specification», version 1, figures 1 and 2.
+ * Specification: «LUKS On-Disk Format Specification», version 1, figures 1 and 2. The order of the
+ * tests and their words are QEMU's, so that a header with several faults gets the same verdict.
  */
-import { struct, u32 } from '../binary/struct.ts';
+import { struct, u16, u32 } from '../binary/struct.ts';
+import { divideRoundUp, alignUp, SECTOR } from '../binary/units.ts';
+import { digestBytes, isDigestName, type DigestName } from '../codecs/crypto/digests.ts';
+import type { CipherMode } from '../codecs/crypto/sector-cipher.ts';
+import type { VectorKind } from '../codecs/crypto/vectors.ts';
+import { ImageError } from '../errors.ts';
 
-const MAGIC = 'LUKS\xba\xbe\0\x01';
+const MAGIC = 'LUKS\xba\xbe';
 const SLOTS = 8;
 const SLOT_AT = 208;
 const SLOT_SIZE = 48;
-const SECTOR = 512;
 const SLOT_ENABLED = 0x00ac71f3;
+const SLOT_DISABLED = 0x0000dead;
+/** Nobody has ever made another number of stripes. */
+const STRIPES = 4000;
+/** Key material begins here at the earliest, and takes a multiple of this: sectors. */
+const MATERIAL_SECTORS = 8;
+const DIGEST_BYTES = 20;
+const SALT_BYTES = 32;
 
 /** Bytes of the header without the key material. */
 export const LUKS_HEADER_BYTES = SLOT_AT + SLOTS * SLOT_SIZE;
 
 /** «partition header layout», the numbers; names are text between them. */
 const HEADER = struct({
+  version: u16(6, 'Version of the format'),
   payloadOffset: u32(104, 'Where the encrypted data begins, sectors'),
   keyBytes: u32(108, 'Length of the master key, bytes', 'bytes'),
   iterations: u32(164, 'Rounds for the digest of the master key', 'count'),
 });
+const CIPHER_AT = 8;
+const MODE_AT = 40;
+const HASH_AT = 72;
+const DIGEST_AT = 112;
+const SALT_AT = 132;
+const UUID_AT = 168;
+const NAME_BYTES = 32;
+const UUID_BYTES = 40;
 
 /** «key slot layout». */
 const SLOT = struct({
@@ -28,6 +49,7 @@ const SLOT = struct({
   keyOffset: u32(40, 'Where the key material begins, sectors'),
   stripes: u32(44, 'Stripes of the key material', 'count'),
 });
+const SLOT_SALT_AT = 8;
 
 export interface LuksSlot {
   active: boolean;
@@ -37,7 +59,7 @@ export interface LuksSlot {
   stripes: number;
 }
 
-/** Plain data; names as the header has them. */
+/** What can be said of the encryption. Plain data; names as the header has them. */
 export interface LuksInfo {
   /** For example `aes`. */
   cipherName: string;
@@ -53,36 +75,213 @@ export interface LuksInfo {
   slots: LuksSlot[];
 }
 
-/** Reads the header; undefined where there is none. */
-export function parseLuksHeader(bytes: Uint8Array): LuksInfo | undefined {
-  if (latin1(bytes.subarray(0, MAGIC.length)) !== MAGIC) return undefined;
-  const { payloadOffset, keyBytes, iterations } = HEADER.read(bytes);
-  return {
-    cipherName: name(bytes, 8, 32),
-    cipherMode: name(bytes, 40, 32),
-    hash: name(bytes, 72, 32),
-    uuid: name(bytes, 168, 40),
+/** How sectors are encrypted. */
+export interface LuksAlgorithm {
+  /** Ciphers with keys of a valid length; only `aes` can be decrypted. */
+  readonly cipher: string;
+  readonly mode: CipherMode;
+  readonly vectors: VectorKind;
+  /** What makes the key for the vectors; only `essiv` has it. */
+  readonly vectorHash: DigestName | undefined;
+}
+
+/** A valid header. */
+export interface LuksHeader {
+  readonly info: LuksInfo;
+  readonly algorithm: LuksAlgorithm;
+  readonly keyBytes: number;
+  /** What derives keys and merges stripes. */
+  readonly hash: DigestName;
+  /** By which the right master key is known: 20 bytes, derived with `salt`. */
+  readonly digest: Uint8Array;
+  readonly salt: Uint8Array<ArrayBuffer>;
+  /** One for each key slot. */
+  readonly slotSalts: readonly Uint8Array<ArrayBuffer>[];
+}
+
+/**
+ * Parses and validates the header.
+ * @param bytes at least {@link LUKS_HEADER_BYTES}
+ * @throws ImageError invalid-header (luks-version, luks-header)
+ */
+export function parseLuksHeader(bytes: Uint8Array): LuksHeader {
+  const { version, payloadOffset, keyBytes, iterations } = HEADER.read(bytes);
+  if (latin1(bytes.subarray(0, MAGIC.length)) !== MAGIC) {
+    fault('magic', '', 'LUKS', 'Volume is not in LUKS format');
+  }
+  if (version !== 1) {
+    const message = `LUKS version ${version} is not supported`;
+    throw new ImageError('invalid-header', {
+      ...{ problem: 'luks-version', field: 'LUKS version' },
+      ...{ value: String(version), limit: '1', message },
+    });
+  }
+  const cipherName = name(bytes, CIPHER_AT, 'cipher name');
+  const cipherMode = name(bytes, MODE_AT, 'cipher mode');
+  const hash = name(bytes, HASH_AT, 'hash spec');
+  if (payloadOffset < MATERIAL_SECTORS) {
+    const message = 'LUKS payload is overlapping with the header';
+    fault('payload offset', payloadOffset, MATERIAL_SECTORS, message);
+  }
+  if (iterations === 0) fault('iterations', 0, 1, 'LUKS key iteration count is zero');
+  const slots = Array.from({ length: SLOTS }, (_, index) =>
+    SLOT.read(bytes, SLOT_AT + index * SLOT_SIZE),
+  );
+  checkSlots(slots, keyBytes, payloadOffset);
+  const algorithm = parseAlgorithm(cipherName, cipherMode, keyBytes, hash);
+  const info: LuksInfo = {
+    ...{ cipherName, cipherMode, hash, iterations },
+    uuid: text(bytes.subarray(UUID_AT, UUID_AT + UUID_BYTES)),
     keyBits: keyBytes * 8,
     payloadOffset: payloadOffset * SECTOR,
-    iterations,
-    slots: Array.from({ length: SLOTS }, (_, index) => {
-      const slot = SLOT.read(bytes, SLOT_AT + index * SLOT_SIZE);
-      return {
-        active: slot.state === SLOT_ENABLED,
-        iterations: slot.iterations,
-        keyOffset: slot.keyOffset * SECTOR,
-        stripes: slot.stripes,
-      };
-    }),
+    slots: slots.map((slot) => ({
+      active: slot.state === SLOT_ENABLED,
+      iterations: slot.iterations,
+      keyOffset: slot.keyOffset * SECTOR,
+      stripes: slot.stripes,
+    })),
   };
+  return {
+    ...{ info, keyBytes, algorithm },
+    hash: knownHash(hash),
+    digest: bytes.slice(DIGEST_AT, DIGEST_AT + DIGEST_BYTES),
+    salt: salt(bytes, SALT_AT),
+    slotSalts: slots.map((_, index) => salt(bytes, SLOT_AT + index * SLOT_SIZE + SLOT_SALT_AT)),
+  };
+}
+
+type Slot = ReturnType<typeof SLOT.read>;
+
+/** Slots must not overlap anything, whether they are in use or not. */
+function checkSlots(slots: readonly Slot[], keyBytes: number, payloadOffset: number): void {
+  // As in QEMU, in 32 bits: what lies behind the end is found when it is read.
+  const materialBytes = Math.imul(keyBytes, STRIPES) >>> 0;
+  const sectors = alignUp(divideRoundUp(materialBytes, SECTOR), MATERIAL_SECTORS);
+  const end = ({ keyOffset }: Slot) => (keyOffset + sectors) >>> 0;
+  for (const [index, slot] of slots.entries()) {
+    const { state, stripes, keyOffset, iterations } = slot;
+    const which = `Keyslot ${index}`;
+    if (stripes !== STRIPES) {
+      const message = `${which} is corrupted (stripes ${stripes | 0} != ${STRIPES})`;
+      fault('stripes', stripes, STRIPES, message);
+    }
+    if (keyOffset < MATERIAL_SECTORS) {
+      const message = `${which} is overlapping with the LUKS header`;
+      fault('key offset', keyOffset, MATERIAL_SECTORS, message);
+    }
+    if (state !== SLOT_ENABLED && state !== SLOT_DISABLED) {
+      fault('state', state, '', `${which} state (active/disable) is corrupted`);
+    }
+    if (state === SLOT_ENABLED && iterations === 0) {
+      fault('iterations', 0, 1, `${which} iteration count is zero`);
+    }
+    if (end(slot) > payloadOffset) {
+      const message = `${which} is overlapping with the encrypted payload`;
+      fault('key offset', keyOffset, payloadOffset, message);
+    }
+    for (const [offset, other] of slots.slice(index + 1).entries()) {
+      if (end(slot) <= other.keyOffset || end(other) <= keyOffset) continue;
+      const second = index + 1 + offset;
+      const message = `Keyslots ${index} and ${second} are overlapping in the header`;
+      fault('key offset', keyOffset, other.keyOffset, message);
+    }
+  }
+}
+
+const MODES: readonly CipherMode[] = ['ecb', 'cbc', 'xts', 'ctr'];
+const VECTORS: readonly VectorKind[] = ['plain', 'plain64', 'essiv'];
+const AES_KEYS = [16, 24, 32];
+/** Ciphers of LUKS by the lengths of their keys, bytes. */
+const CIPHER_KEYS: ReadonlyMap<string, readonly number[]> = new Map([
+  ['aes', AES_KEYS],
+  ['cast5', [16]],
+  ['serpent', [16, 24, 32]],
+  ['twofish', [16, 24, 32]],
+]);
+
+/** `mode-vectors` or `mode-vectors:hash`. */
+function parseAlgorithm(
+  cipher: string,
+  cipherMode: string,
+  keyBytes: number,
+  hash: string,
+): LuksAlgorithm {
+  const dash = cipherMode.indexOf('-');
+  if (dash < 0) {
+    fault('cipher mode', cipherMode, '', `Unexpected cipher mode string format '${cipherMode}'`);
+  }
+  const modeName = cipherMode.slice(0, dash);
+  const rest = cipherMode.slice(dash + 1);
+  const colon = rest.indexOf(':');
+  const vectorHash = colon < 0 ? undefined : knownHash(rest.slice(colon + 1));
+  const mode = MODES.find((known) => known === modeName);
+  if (mode === undefined)
+    fault('cipher mode', modeName, '', `Cipher mode '${modeName}' not supported`);
+  if (mode === 'xts' && keyBytes % 2 !== 0) {
+    fault('key bytes', keyBytes, '', 'XTS cipher key length should be a multiple of 2');
+  }
+  const oneKey = mode === 'xts' ? keyBytes / 2 : keyBytes;
+  if (CIPHER_KEYS.get(cipher)?.includes(oneKey) !== true) {
+    const message = `Algorithm '${cipher}' with key size ${oneKey | 0} bytes not supported`;
+    fault('cipher name', cipher, '', message);
+  }
+  knownHash(hash);
+  const vectorName = colon < 0 ? rest : rest.slice(0, colon);
+  const vectors = VECTORS.find((known) => known === vectorName);
+  if (vectors === undefined) {
+    fault('cipher mode', cipherMode, '', `IV generator '${vectorName}' not supported`);
+  }
+  if (vectors !== 'essiv') return { cipher, mode, vectors, vectorHash: undefined };
+  if (vectorHash === undefined) {
+    fault('cipher mode', cipherMode, '', 'Missing IV generator hash specification');
+  }
+  const size = digestBytes(vectorHash);
+  // The others are unknown here anyway.
+  if (cipher === 'aes' && !AES_KEYS.includes(size)) {
+    fault('cipher mode', cipherMode, '', `No AES cipher with key size ${size} available`);
+  }
+  return { cipher, mode, vectors, vectorHash };
+}
+
+function knownHash(hash: string): DigestName {
+  if (isDigestName(hash)) return hash;
+  return fault('hash spec', hash, '', `Hash algorithm '${hash}' not supported`);
+}
+
+function fault(
+  field: string,
+  value: number | string,
+  limit: number | string,
+  message: string,
+): never {
+  throw new ImageError('invalid-header', {
+    problem: 'luks-header',
+    field: `LUKS ${field}`,
+    value: String(value),
+    limit: String(limit),
+    message,
+  });
 }
 
 function latin1(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes);
 }
 
-function name(bytes: Uint8Array, at: number, length: number): string {
-  const text = latin1(bytes.subarray(at, at + length));
-  const end = text.indexOf('\0');
-  return end < 0 ? text : text.slice(0, end);
+/** Text up to the first zero. */
+function text(bytes: Uint8Array): string {
+  const whole = latin1(bytes);
+  const end = whole.indexOf('\0');
+  return end < 0 ? whole : whole.slice(0, end);
+}
+
+function name(bytes: Uint8Array, at: number, what: string): string {
+  const found = text(bytes.subarray(at, at + NAME_BYTES));
+  if (found.length === NAME_BYTES) {
+    fault(what, found, NAME_BYTES - 1, `LUKS header ${what} is not NUL terminated`);
+  }
+  return found;
+}
+
+function salt(bytes: Uint8Array, at: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes.subarray(at, at + SALT_BYTES));
 }

@@ -1,5 +1,4 @@
 import type { Disk } from '../formats/format.ts';
-import { LUKS_HEADER_BYTES, parseLuksHeader, type LuksInfo } from '../formats/luks-header.ts';
 import type { Header } from '../formats/qcow2/header.ts';
 import { hasBit } from '../formats/qcow2/header-fault.ts';
 import { Qcow2Image } from '../formats/qcow2/image.ts';
@@ -12,13 +11,9 @@ import {
   type HeaderFields,
 } from '../formats/qcow2/layout.ts';
 import type { Snapshot } from '../formats/qcow2/snapshots.ts';
-import { readPadded } from '../storage/storage.ts';
 import type { FeatureBit, FieldValue, ImageInfo, Qcow2Info, SnapshotInfo } from './image-info.ts';
 
 export type * from './image-info.ts';
-
-/** The encryption method of the header. */
-const LUKS = 2;
 
 /**
  * Everything that can be said of an image without reading its guest content or its L2 tables.
@@ -52,7 +47,7 @@ export async function inspect(disk: Disk): Promise<ImageInfo> {
     encrypted: header.cryptMethod !== 0,
     backing: backingName === '' ? undefined : { name: backingName, format: backingFormat, found },
     snapshots: disk.snapshots.map(describeSnapshot),
-    qcow2: describeQcow2(disk, await readLuks(disk)),
+    qcow2: describeQcow2(disk),
   };
 }
 
@@ -69,13 +64,7 @@ function describeSnapshot(snapshot: Snapshot): SnapshotInfo {
   };
 }
 
-/** The LUKS header of an image that has one, as far as the file holds it. */
-async function readLuks({ header, storage }: Qcow2Image): Promise<LuksInfo | undefined> {
-  if (header.cryptMethod !== LUKS || header.luks === undefined) return undefined;
-  return parseLuksHeader(await readPadded(storage, header.luks.offset, LUKS_HEADER_BYTES));
-}
-
-function describeQcow2(image: Qcow2Image, luks: LuksInfo | undefined): Qcow2Info {
+function describeQcow2(image: Qcow2Image): Qcow2Info {
   const { header } = image;
   return {
     version: header.version,
@@ -89,7 +78,7 @@ function describeQcow2(image: Qcow2Image, luks: LuksInfo | undefined): Qcow2Info
     dataFile: header.hasDataFile ? header.dataFileName : undefined,
     dataFileRaw: header.dataFileRaw,
     encryption: header.cryptMethod === 0 ? 'none' : header.cryptMethod === 1 ? 'aes' : 'luks',
-    luks,
+    luks: image.luks?.info,
     features: describeFeatures(header),
     fields: describeFields(header),
     extensions: header.extensions.map(({ type, offset, data }) => ({

@@ -1,10 +1,11 @@
 /** A qcow2 image as a Disk. */
 import { alignDown, isAligned, SECTOR } from '../../binary/units.ts';
 import type { Cipher } from '../../codecs/cipher.ts';
-import { ImageError } from '../../errors.ts';
+import { ImageError, isImageError } from '../../errors.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { clip, ExtentList } from '../extents.ts';
 import type { Disk, Extent } from '../format.ts';
+import type { LuksHeader } from '../luks-header.ts';
 import { readBitmaps, type Bitmap } from './bitmaps.ts';
 import { parseHeader, peekClusterSize, type Header, type OpenMode } from './header.ts';
 import { mapTable } from './mapping.ts';
@@ -16,6 +17,7 @@ import {
   type SnapshotTable,
 } from './snapshots.ts';
 import { entryOffset, L2Cache, readTable, type Table } from './tables.ts';
+import { readEncryption } from './unlock.ts';
 
 /** Read at first: the whole first cluster at the usual cluster size. */
 const FIRST_READ = 64 * 1024;
@@ -35,6 +37,10 @@ export class Qcow2Image implements Disk {
   /** In `check` mode: why the snapshot table could not be read; the check reports it. */
   readonly snapshotError: ImageError | undefined;
   readonly bitmaps: readonly Bitmap[];
+  /** The LUKS header, where there is one that is valid. */
+  readonly luks: LuksHeader | undefined;
+  /** Why it is not valid: the image can be looked at all the same, unless by `info`. */
+  readonly luksError: ImageError | undefined;
   backing: Disk | undefined;
   /** The external data file, opened through the gate. */
   dataFile: Storage | undefined;
@@ -52,6 +58,8 @@ export class Qcow2Image implements Disk {
     this.snapshotTable = tables.snapshots;
     this.snapshotError = tables.snapshotError;
     this.bitmaps = tables.bitmaps;
+    this.luks = tables.luks;
+    this.luksError = tables.luksError;
     this.#cache = new L2Cache(storage, header.clusterSize);
   }
 
@@ -117,6 +125,8 @@ export class Qcow2Image implements Disk {
       snapshots: this.snapshotTable,
       snapshotError: this.snapshotError,
       bitmaps: [],
+      luks: this.luks,
+      luksError: this.luksError,
     });
     image.backing = this.backing;
     image.dataFile = this.dataFile;
@@ -149,6 +159,8 @@ interface Tables {
   snapshots: SnapshotTable;
   snapshotError: ImageError | undefined;
   bitmaps: readonly Bitmap[];
+  luks: LuksHeader | undefined;
+  luksError: ImageError | undefined;
 }
 
 /**
@@ -164,12 +176,13 @@ export async function openQcow2(storage: Storage, mode: OpenMode): Promise<Qcow2
     await storage.read(0, first);
   }
   const header = parseHeader(first, mode);
+  const encryption = await readEncryptionFor(storage, header, mode);
   const [l1, snapshots, bitmaps] = await Promise.all([
     readTable(storage, header.l1TableOffset, header.l1Size),
     readSnapshotsFor(storage, header, mode),
     readBitmaps(storage, header),
   ]);
-  return new Qcow2Image(storage, header, { l1, bitmaps, ...snapshots });
+  return new Qcow2Image(storage, header, { l1, bitmaps, ...snapshots, ...encryption });
 }
 
 async function readSnapshotsFor(storage: Storage, header: Header, mode: OpenMode) {
@@ -180,5 +193,15 @@ async function readSnapshotsFor(storage: Storage, header: Header, mode: OpenMode
   } catch (error) {
     if (mode !== 'check' || !(error instanceof ImageError)) throw error;
     return { snapshots: none, snapshotError: error };
+  }
+}
+
+async function readEncryptionFor(storage: Storage, header: Header, mode: OpenMode) {
+  try {
+    return { luks: await readEncryption(storage, header), luksError: undefined };
+  } catch (error) {
+    // What the tables say is known without it, and they may be what is to be saved.
+    if (mode === 'info' || !isImageError(error, 'invalid-header')) throw error;
+    return { luks: undefined, luksError: error };
   }
 }
