@@ -1,6 +1,7 @@
 /** What a check finds, in qemu-img's lines on stderr. */
 import type { Finding, FindingKind } from '../engine/operations/finding.ts';
 import type { Context } from './context.ts';
+import { EXTRA_DATA_HINT, overhangHint } from './messages.ts';
 
 /** The numbers of a finding as text, by name. */
 type Values = (name: string) => string;
@@ -84,21 +85,16 @@ const TEXTS: Texts = {
 
 /** These come with the program's name, and with what could be done about them. */
 function snapshotTable(value: Values): string {
+  const overhang = Number(value('overhang'));
   switch (value('problem')) {
-    case 'snapshot-table-too-large': {
-      const overhang = value('overhang');
-      return (
-        'qemu-img: ERROR snapshot table too large\n' +
-        `You can force-remove all ${overhang} overhanging snapshots with qemu-img check -r all\n`
-      );
-    }
+    case 'snapshot-table-too-large':
+      return `qemu-img: ERROR snapshot table too large\n${overhangHint(overhang)}\n`;
     case 'snapshot-table-offset':
       return 'qemu-img: ERROR snapshot table offset invalid\n';
-    default:
-      return (
-        `qemu-img: ERROR failed to read the snapshot table: ${value('message')}\n` +
-        'You can force-remove this extra metadata with qemu-img check -r all\n'
-      );
+    default: {
+      const hint = overhang > 0 ? overhangHint(overhang) : EXTRA_DATA_HINT;
+      return `qemu-img: ERROR failed to read the snapshot table: ${value('message')}\n${hint}\n`;
+    }
   }
 }
 

@@ -5,7 +5,7 @@
 import { copyFileSync, fsyncSync, openSync, closeSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { noise } from './make-images.ts';
-import { qemuImg, qemuIo } from './programs.ts';
+import { makeEncrypted, qemuImg, qemuIo } from './programs.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -184,8 +184,7 @@ async function live(
   const secret = spec.encryption === 'none' ? [] : SECRET;
   const options = creationOptions(spec, path);
   const create = [...secret, '-q', '-f', 'qcow2', '-o', options, ...base, path];
-  const created = await createAgain(['create', ...create, String(spec.size)]);
-  if (created !== '') throw new Error(`${nameOf(spec)}: ${created}`);
+  await makeEncrypted(['create', ...create, String(spec.size)]);
   const file = `${path}.noise`;
   writeFileSync(file, noise(Math.min(spec.clusterSize, 64 * KIB), random(1000)));
   let next = 0;
@@ -202,18 +201,6 @@ async function live(
     if (!dies) next = await changeOutside(random, path, spec, next, steps);
   }
   return snapshotIds(path);
-}
-
-/** Deriving keys fails at random where the clock of the processor is coarse. */
-async function createAgain(args: readonly string[]): Promise<string> {
-  let stderr = '';
-  for (let attempt = 0; attempt < 20; attempt++) {
-    const outcome = await qemuImg(args);
-    if (outcome.exitCode === 0) return '';
-    stderr = outcome.stderr;
-    if (!stderr.includes('CPU usage')) break;
-  }
-  return stderr;
 }
 
 /** A place that was used before or is new, on a boundary of something. Bytes, whole sectors. */

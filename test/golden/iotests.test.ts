@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { available, expectSame, make } from './programs.ts';
+import { patch } from './make-images.ts';
+import { available, expectSame, make, makeEncrypted } from './programs.ts';
 import { Qcow2Editor } from './qcow2-editor.ts';
 
 let folder = '';
@@ -48,5 +49,76 @@ describe.skipIf(!available)('names of unknown features', () => {
     image.save(path);
     const { exitCode } = await expectSame(['info', path]);
     expect(exitCode).toBe(1);
+  });
+});
+
+describe.skipIf(!available)('a snapshot table that is too large', () => {
+  it.each([
+    ['by its last snapshot', 513],
+    ['by many', 700],
+    ['by more than there may be', 70_000],
+  ])('%s', async (_, count) => {
+    await make('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', 'compat=0.10', path, '64M']);
+    const image = new Qcow2Editor(path);
+    const table = 2 ** 20;
+    image.set('snapshotCount', count);
+    image.set('snapshotsOffset', table);
+    image.save(path);
+    // Half of the entries' bytes are a name, half an id: 128 KiB each.
+    const first = Buffer.alloc(40);
+    first.writeUInt16BE(0xffff, 12);
+    first.writeUInt16BE(0xffff - 38, 14);
+    for (let index = 0; index < 513; index++) patch(path, table + index * 2 ** 17, first);
+    for (const command of ['info', 'check', 'map']) await expectSame([command, path]);
+  });
+
+  it('just not', async () => {
+    await make('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', 'compat=0.10', path, '64M']);
+    const image = new Qcow2Editor(path);
+    image.set('snapshotCount', 512);
+    image.set('snapshotsOffset', 2 ** 20);
+    image.save(path);
+    const entry = Buffer.alloc(40);
+    entry.writeUInt16BE(0xffff, 12);
+    entry.writeUInt16BE(0xffff - 38, 14);
+    for (let index = 0; index < 512; index++) patch(path, 2 ** 20 + index * 2 ** 17, entry);
+    await expectSame(['info', path]);
+    await expectSame(['check', path]);
+  });
+});
+
+describe.skipIf(!available)('refcounts of 64 bits', () => {
+  it.each([2n ** 64n - 1n, 2n ** 63n, 2n ** 53n + 1n])('%d is printed exactly', async (count) => {
+    await make('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', 'refcount_bits=64', path, '1M']);
+    await make('qemu-io', ['-c', 'write 0 64k', path]);
+    const image = new Qcow2Editor(path);
+    for (const cluster of [3, 4, 5]) image.setEntry(image.refcountBlock + cluster * 8, count);
+    image.save(path);
+    await expectSame(['check', path]);
+    await expectSame(['check', '--output=json', path]);
+  });
+});
+
+describe.skipIf(!available)('COPIED of an L2 table with an external data file', () => {
+  it.each([0, 2])('refcount %d', async (count) => {
+    const options = `data_file=${path}.data`;
+    await make('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', options, path, '1M']);
+    await make('qemu-io', ['-c', 'write 0 64k', path]);
+    const image = new Qcow2Editor(path);
+    image.setRefcount(Math.floor(image.l2(0) / image.clusterSize), count);
+    image.save(path);
+    await expectSame(['check', path]);
+  });
+});
+
+describe.skipIf(!available)('LUKS whose vectors need no hash, but name one', () => {
+  it('is shown without it', async () => {
+    const encryption = ['cipher-mode=cbc', 'ivgen-alg=plain64', 'ivgen-hash-alg=md5'];
+    const options = ['format=luks', 'key-secret=s', 'iter-time=10', ...encryption];
+    const words = options.map((option) => `encrypt.${option}`).join(',');
+    const args = ['--object', 'secret,id=s,data=x', '-q', '-f', 'qcow2', '-o', words, path, '1M'];
+    await makeEncrypted(['create', ...args]);
+    await expectSame(['info', path]);
+    await expectSame(['info', '--output=json', path]);
   });
 });

@@ -1,10 +1,11 @@
 /**
- * The snapshot table. Specification: «Snapshots». Parsing is pure; the table is read in one piece
- * that grows only as far as its own entries ask for, within QEMU's limits.
+ * The snapshot table. Specification: «Snapshots». Parsing is pure; the table is read through a
+ * window, and what its entries take in memory is bounded.
  */
 import { alignUp, hex64, isAligned } from '../../binary/units.ts';
 import { ImageError, type HeaderProblem } from '../../errors.ts';
 import { readPadded, type Storage } from '../../storage/storage.ts';
+import { chargeMetadata, textBytes } from './budget.ts';
 import { text } from './extensions.ts';
 import type { Header } from './header.ts';
 import { LIMITS, SNAPSHOT_ENTRY, SNAPSHOT_EXTRA } from './layout.ts';
@@ -52,34 +53,42 @@ function invalid(
   });
 }
 
+/** Bytes of the table that are at hand at once; an entry has at most 130 KiB. */
+const WINDOW = 256 * 1024;
+/** Bytes that an entry takes in memory beside its texts. */
+const SNAPSHOT_BYTES = 256;
+
 /**
  * Reads the snapshot table that the header names (none: an empty one).
- * @throws ImageError invalid-header (snapshot-table-invalid)
+ * @throws ImageError invalid-header (snapshot-table-invalid), too-large
  */
 export async function readSnapshots(storage: Storage, header: Header): Promise<SnapshotTable> {
   const { snapshotCount, snapshotsOffset } = header;
   if (snapshotCount === 0) return { snapshots: [], size: 0 };
-  let bytes = await readPadded(
-    storage,
-    snapshotsOffset,
-    Math.min(64 * 1024, 64 + snapshotCount * 128),
-  );
+  const firstRead = Math.min(64 * 1024, 64 + snapshotCount * 128);
+  let bytes = await readPadded(storage, snapshotsOffset, firstRead);
+  /** Offset of `bytes` in the table. */
+  let start = 0;
   const snapshots: Snapshot[] = [];
+  let charged = 0;
   let at = 0;
   for (let index = 0; index < snapshotCount; index++) {
     at = alignUp(at, 8);
-    const size = entrySize(bytes, at, index);
+    let size = entrySize(bytes, at - start, index);
+    if (at - start + size > bytes.length) {
+      start = at;
+      bytes = await readPadded(storage, snapshotsOffset + start, WINDOW);
+      size = entrySize(bytes, 0, index);
+    }
     if (at + size > LIMITS.snapshotTableBytes) {
-      invalid('Snapshot table is too big', 'snapshot table', at + size, LIMITS.snapshotTableBytes);
+      // What is left over is what a repair would drop.
+      const left = snapshotCount - index;
+      invalid('Snapshot table is too big', 'snapshot table', left, LIMITS.snapshotTableBytes);
     }
-    if (at + size > bytes.length) {
-      const wanted = Math.max(at + size + 65536, bytes.length * 2);
-      const length = Math.min(wanted, LIMITS.snapshotTableBytes + 65536);
-      bytes = await readPadded(storage, snapshotsOffset, length);
-      index -= 1;
-      continue;
-    }
-    snapshots.push(parseSnapshot(bytes, at, header));
+    const snapshot = parseSnapshot(bytes, at - start, header);
+    charged += SNAPSHOT_BYTES + textBytes(snapshot.id) + textBytes(snapshot.name);
+    chargeMetadata('snapshots', charged);
+    snapshots.push(snapshot);
     at += size;
   }
   return { snapshots, size: at };

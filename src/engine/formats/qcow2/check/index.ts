@@ -3,6 +3,7 @@
  * it reads no guest data, so «no errors» does not promise that every cluster can be unpacked.
  */
 import { hex64 } from '../../../binary/units.ts';
+import type { ErrorDetails } from '../../../errors.ts';
 import type { CheckReport } from '../../../operations/check-report.ts';
 import type { FindingKind } from '../../../operations/finding.ts';
 import { LIMITS } from '../layout.ts';
@@ -54,22 +55,24 @@ function doubtLeaks({ findings, findingCounts }: CheckReport): void {
   for (const finding of findings) if (finding.kind === 'leak') finding.repair = 'guess';
 }
 
+type Fault = ErrorDetails['invalid-header'];
+
 /** What the snapshot table itself says; the text of an errno where the check must end. */
 function checkSnapshotTable(context: CheckContext): string | undefined {
   const { image } = context;
   const { snapshotError, header } = image;
-  if (snapshotError !== undefined && snapshotError.code === 'invalid-header') {
-    const details = snapshotError.details as { problem: string; message: string };
+  // Without its table, what snapshots use would look leaked.
+  if (snapshotError !== undefined && snapshotError.code !== 'invalid-header') throw snapshotError;
+  if (snapshotError !== undefined) {
+    const { problem, message, field, value } = snapshotError.details as Fault;
+    const overhang =
+      field === 'snapshot table' ? Number(value) : header.snapshotCount - LIMITS.snapshots;
     context.note('snapshot-table-invalid', 'error', () => ({
       host: { offset: header.snapshotsOffset, length: image.clusterSize },
-      values: {
-        problem: details.problem,
-        message: details.message,
-        overhang: Math.max(0, header.snapshotCount - LIMITS.snapshots),
-      },
+      values: { problem, message, overhang: Math.max(0, overhang) },
       repair: 'guess',
     }));
-    return details.problem === 'snapshot-table-offset' ? 'Invalid argument' : 'File too large';
+    return problem === 'snapshot-table-offset' ? 'Invalid argument' : 'File too large';
   }
   for (const [index, snapshot] of image.snapshots.entries()) {
     if (header.version < 3 || snapshot.extraDataSize >= 16) continue;
