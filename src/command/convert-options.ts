@@ -95,7 +95,7 @@ export function readRequest(context: Context, argv: readonly string[]): ConvertR
 }
 
 /** `-l`: an id or a name, or `snapshot.id=…,snapshot.name=…`. */
-function readSnapshot(text: string | undefined): SnapshotKey | undefined {
+export function readSnapshot(text: string | undefined): SnapshotKey | undefined {
   if (text === undefined) return undefined;
   if (!text.startsWith('snapshot.')) return { word: text };
   const key: { id?: string; name?: string } = {};

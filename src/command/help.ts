@@ -18,6 +18,7 @@ Looks into disk images, checks them and copies them out.
 
 Command syntax:
   check [-q] [-f fmt] [--output=ofmt] [-T src_cache] [-U] filename
+  checksum [-f fmt] [--output=ofmt] [-l snapshot] [-p] [-q] [-U] [--file] [--expect=digest | --sums=list] filename
   compare [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
   convert [--target-is-zero] [-U] [-C] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
   info [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
@@ -39,6 +40,16 @@ Command parameters:
 Parameters to check subcommand:
   the exit code is 0 (sound), 1 (could not be checked), 2 (damaged), 3 (only space is wasted) or
   63 (the format has nothing to check)
+
+Parameters to checksum subcommand (which the real program does not have):
+  computed is the SHA-256 of what the guest reads: the same for every format and layout, and what
+  sha256sum says of the image converted to raw
+  '-l' takes the disk as a snapshot keeps it, as for convert
+  '--file' takes the file itself, as it was downloaded
+  '--expect' compares with 'digest': 64 hexadecimal digits, or 128 for SHA-512
+  '--sums' compares the file with a list as sha256sum, sha512sum or BSD's tools write it; whether
+    the list itself is genuine (a signature in it) is not checked
+  the exit code is 0 (computed, or equal), 1 (different) or 2 (could not be read or compared)
 
 Parameters to compare subcommand:
   '-f' and '-F' are the formats of the first and of the second image

@@ -1,3 +1,4 @@
+import type { HasherFactory } from '../engine/index.ts';
 import type { Storage } from '../engine/storage/storage.ts';
 
 /** The reason in `open-failed` for a directory, a pipe and the like; the others are errno texts. */
@@ -21,6 +22,8 @@ export interface CommandHost {
    * @throws ImageError open-failed; same-file when it is open for reading already
    */
   modify?(name: string): Promise<Storage>;
+  /** A faster way to digest than the engine's own, where the platform has one. */
+  readonly hasher?: HasherFactory;
   stdout(text: string): void;
   stderr(text: string): void;
 }

@@ -2,6 +2,7 @@
 import { isImageError } from '../engine/index.ts';
 import { parseArguments, type OptionSpec } from './arguments.ts';
 import { check } from './check.ts';
+import { checksum } from './checksum.ts';
 import { compare } from './compare.ts';
 import { CommandFailure, isCancelled, report, usageFailure } from './context.ts';
 import type { Command, Context } from './context.ts';
@@ -12,7 +13,9 @@ import { info } from './info.ts';
 import { map } from './map.ts';
 import { errorText } from './messages.ts';
 
-const COMMANDS = new Map<string, Command>(Object.entries({ check, compare, convert, info, map }));
+const COMMANDS = new Map<string, Command>(
+  Object.entries({ check, checksum, compare, convert, info, map }),
+);
 
 /** Commands of the real program that are not here. */
 const MISSING = [

@@ -2,10 +2,12 @@
 import { ImageError, type Storage } from '../../engine/index.ts';
 import type { CommandHost } from '../host.ts';
 import { FileStorage } from './file-storage.ts';
+import { nativeHasher } from './hasher.ts';
 
 export class NodeHost implements CommandHost {
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
+  readonly hasher = nativeHasher;
   /** Files that were opened for reading: none of them may become a target. */
   readonly #sources = new Set<string>();
 
