@@ -26,6 +26,10 @@ const TEXTS: Texts = {
   'unsupported-feature': ({ feature }) => `Not supported by this version: ${feature}`,
   'unreadable-cluster': () => 'Input/output error',
   'backing-missing': ({ name }) => `Could not open backing file: '${name}' is not here`,
+  'header-full': () => 'No space left in the file header',
+  'refcount-limit': ({ offset }) => `The refcount of the cluster at ${offset} cannot be changed`,
+  'refcount-block-unaligned': ({ offset, index }) =>
+    `Refblock offset 0x${offset.toString(16)} unaligned (reftable index: 0x${index.toString(16)})`,
   'bitmap-damaged': ({ name, entry }) => `Bitmap '${name}' is damaged: table entry ${entry}`,
   'bitmap-missing': ({ name }) => `Bitmap '${name}' not found`,
   'snapshot-missing': () => "Can't find snapshot",
