@@ -1,28 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { unzstdCluster } from '../../src/engine/codecs/zstd/frame.ts';
 import { xxhash64Low } from '../../src/engine/codecs/zstd/xxhash64.ts';
-import { noise } from '../images/arbitrary.ts';
+import { frameContent } from '../images/zstd.ts';
 import frames from '../images/zstd-frames.json' with { type: 'json' };
-
-/** What the frames of zstd-frames.json (made by zstd 1.5.4) hold: literals and close matches. */
-function content(seed: number, length: number): Uint8Array {
-  const source = noise(seed, length, 5);
-  const pick = (index: number): number => source[index % source.length]!;
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  let turn = 0;
-  while (at < length) {
-    const step = pick(turn) + pick(turn + 1) * 9 + 1;
-    turn += 2;
-    if (turn % 3 === 0 || at < 50) {
-      for (let i = 0; i < step && at < length; i++, at++) bytes[at] = 97 + pick(at * 7) * 3;
-    } else {
-      const back = 1 + ((pick(turn) * 11 + step) % Math.min(at, 49));
-      for (let i = 0; i < step * 2 && at < length; i++, at++) bytes[at] = bytes[at - back]!;
-    }
-  }
-  return bytes;
-}
 
 const MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -47,7 +27,7 @@ function unpack(bytes: readonly number[] | Uint8Array, size: number, padding = 0
 describe('unzstdCluster', () => {
   it.each(frames)('unpacks what zstd packed: $length bytes at level $level', (vector) => {
     const packed = Buffer.from(vector.frame, 'base64');
-    const wanted = content(vector.seed, vector.length);
+    const wanted = frameContent(vector.seed, vector.length);
     for (const padding of [0, 0xff]) {
       const { result, target } = unpack(packed, vector.length, padding);
       expect(result).toBe('ok');
@@ -58,7 +38,7 @@ describe('unzstdCluster', () => {
   it('never takes a damaged frame with a checksum for a whole one', () => {
     const vector = frames.find(({ check, length }) => check && length === 512)!;
     const packed = Buffer.from(vector.frame, 'base64');
-    const wanted = content(vector.seed, vector.length);
+    const wanted = frameContent(vector.seed, vector.length);
     for (let bit = 0; bit < packed.length * 8; bit++) {
       const damaged = Uint8Array.from(packed);
       damaged[bit >>> 3]! ^= 1 << (bit & 7);

@@ -86,11 +86,20 @@ function cutHead(extent: Extent, offset: number): void {
   extent.clusterOffset = offset;
 }
 
-/** Cuts the first and last extent of a list to the range asked for (bytes). */
+/** Cuts a list to the range asked for (bytes): what lies outside goes, the ends are shortened. */
 export function clip(extents: Extent[], offset: number, end: number): Extent[] {
+  // A cluster with subclusters brings several runs, of which some may lie outside altogether.
+  let before = 0;
+  while (before < extents.length && endOf(extents[before]) <= offset) before++;
+  if (before > 0) extents.splice(0, before);
   const first = extents[0];
   if (first !== undefined && first.offset < offset) cutHead(first, offset);
-  const last = extents.at(-1);
+  let last = extents.at(-1);
+  for (; last !== undefined && last.offset >= end; last = extents.at(-1)) extents.pop();
   if (last !== undefined && last.offset + last.length > end) last.length = end - last.offset;
   return extents;
+}
+
+function endOf(extent: Extent | undefined): number {
+  return extent === undefined ? Infinity : extent.offset + extent.length;
 }

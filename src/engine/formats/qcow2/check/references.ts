@@ -247,13 +247,16 @@ export class ReferenceWalk {
     report.fragmentedClusters += 1;
   }
 
-  /** Notes that a COPIED flag may be wrong; of clusters behind the end, that it must be looked at. */
+  /** Notes that a COPIED flag may be wrong: the refcount says otherwise, or is not at hand. */
   #compareCopied(index: number, high: number, offset: number): void {
     const { clusterSize, fileSize } = this.#context;
     const cluster = Math.floor(offset / clusterSize);
     const copied = (high & COPIED_HIGH) !== 0;
-    const isInFile = cluster < fileSize / clusterSize;
-    if (!isInFile || this.#blocks.disagrees(cluster, copied)) this.suspects[index] = 1;
+    const isSuspect =
+      cluster < fileSize / clusterSize
+        ? this.#blocks.disagrees(cluster, copied)
+        : !this.#blocks.isPrepared(cluster) || (this.#blocks.get(cluster) === 1) !== copied;
+    if (isSuspect) this.suspects[index] = 1;
   }
 
   #note(
