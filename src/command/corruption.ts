@@ -47,6 +47,7 @@ function corruptionText(extent: ChainExtent): string | undefined {
       const text = 'Compressed cluster entry found in image with external data file';
       return `${text} ${place}`;
     }
+    case 'l2-unreadable':
     case 'data-file-missing':
     case 'locked':
     case 'compressed-corrupt':

@@ -102,6 +102,7 @@ export type ForeignContent =
 /** Why guest content cannot be had. */
 export type UnreadableReason =
   | 'l2-unaligned'
+  | 'l2-unreadable'
   | 'data-unaligned'
   | 'zero-in-v2'
   | 'compressed-corrupt'

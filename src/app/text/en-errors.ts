@@ -88,6 +88,7 @@ const HEADER: Record<HeaderProblem, (d: Details<'invalid-header'>) => string> = 
 
 const UNREADABLE: Record<UnreadableReason, string> = {
   'l2-unaligned': 'The table that maps this place is itself misplaced.',
+  'l2-unreadable': 'The table that maps this place could not be read from the medium.',
   'data-unaligned': 'The table entry for this place points between two clusters.',
   'zero-in-v2': 'The table entry uses a mark that version 2 of the format does not have.',
   'compressed-corrupt': 'The compressed data there is damaged.',

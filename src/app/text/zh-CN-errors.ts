@@ -67,6 +67,7 @@ const HEADER: Record<HeaderProblem, (d: ErrorDetails['invalid-header']) => strin
 
 const UNREADABLE: Record<UnreadableReason, string> = {
   'l2-unaligned': '映射此处的表本身位置错误。',
+  'l2-unreadable': '无法从介质读取映射此处的表。',
   'data-unaligned': '此处的表条目指向两个簇之间。',
   'zero-in-v2': '表条目使用了版本 2 中不存在的标记。',
   'compressed-corrupt': '此处的压缩数据已损坏。',

@@ -4,7 +4,9 @@ import { ImageError, throwIfCancelled } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
 import type { Storage } from '../storage/storage.ts';
 import { mapChain, type ChainExtent } from './chain.ts';
+import type { Range } from './finding.ts';
 import type { RunOptions } from './operation.ts';
+import type { Salvage } from './salvage.ts';
 import { Transfer } from './transfer.ts';
 import { yieldToEvents } from './yield.ts';
 import { nonZeroRuns } from './zeros.ts';
@@ -12,18 +14,22 @@ import { nonZeroRuns } from './zeros.ts';
 export interface ConvertOptions extends RunOptions {
   /** Zero runs of at least this many bytes become holes (a multiple of 512); 0: write all data. */
   sparse?: number | undefined;
-  /** Where in the target the disk begins, bytes: for several sources behind each other. */
+  /** The part of the disk that is copied; without it, all of it. Bytes, within the disk. */
+  part?: Range | undefined;
+  /** Where in the target the copy begins, bytes: for several sources behind each other. */
   targetOffset?: number | undefined;
   /** The target may hold something already: zeros must be written, not left out. */
   overwrite?: boolean | undefined;
+  /** Takes what cannot be read, down to sectors of 512 bytes; zeros stand for it in the target. */
+  salvage?: Salvage | undefined;
   pool?: CodecPool | undefined;
 }
 
 /** What was done. Bytes. */
 export interface ConvertReport {
-  /** Virtual size of the source. */
+  /** Virtual size of the source, or the length of the part that was asked for. */
   size: number;
-  /** Guest bytes that were read and copied; the rest are zeros and were not read. */
+  /** Guest bytes that were read and copied; the rest are zeros and were not read, or lost. */
   copied: number;
 }
 
@@ -88,20 +94,27 @@ async function copy(
   target: Storage,
   options: ConvertOptions,
 ): Promise<ConvertReport> {
-  const { targetOffset = 0, sparse = DEFAULT_SPARSE, overwrite = false, pool } = options;
+  const { sparse = DEFAULT_SPARSE, overwrite = false, salvage, pool } = options;
   if (pool === undefined) throw new ImageError('internal', { reason: 'no codec pool' });
-  const end = targetOffset + source.size;
+  const { offset: first, length: size } = options.part ?? { offset: 0, length: source.size };
+  /** From an offset of the guest's to one of the target. */
+  const shift = (options.targetOffset ?? 0) - first;
+  const end = shift + first + size;
   if (target.size < end) await target.resize(end);
   let copied = 0;
   let passed = 0;
   const report = (): void => {
-    options.progress?.({ stage: 'copying', done: copied + passed, total: source.size });
+    options.progress?.({ stage: 'copying', done: copied + passed, total: size });
   };
   const keepZeros = overwrite || sparse === 0;
+  const passZeros = async ({ offset, length }: Range): Promise<void> => {
+    if (keepZeros) await writeZeros(target, shift + offset, length, options);
+    passed += length;
+  };
   const transfer = new Transfer(
     keepZeros
-      ? (offset, bytes) => target.write(targetOffset + offset, bytes)
-      : (offset, bytes) => writeSparse(target, targetOffset + offset, bytes, sparse),
+      ? (offset, bytes) => target.write(shift + offset, bytes)
+      : (offset, bytes) => writeSparse(target, shift + offset, bytes, sparse),
     {
       pool,
       signal: options.signal,
@@ -109,24 +122,28 @@ async function copy(
         copied += bytes;
         report();
       },
+      lost:
+        salvage &&
+        ((loss) => {
+          salvage.add(loss);
+          return passZeros(loss);
+        }),
     },
   );
-  for await (const batch of mapChain(source)) {
+  for await (const batch of mapChain(source, first, size)) {
     throwIfCancelled(options.signal);
     await transfer.add(batch);
-    for (const extent of batch.filter(isZeroExtent)) {
-      if (keepZeros) await writeZeros(target, targetOffset + extent.offset, extent.length, options);
-      passed += extent.length;
-    }
+    for (const extent of batch.filter(isZeroExtent)) await passZeros(extent);
     report();
     await yieldToEvents();
   }
   await transfer.end();
-  return { size: source.size, copied };
+  return { size, copied };
 }
 
-function isZeroExtent(extent: ChainExtent): boolean {
-  return extent.kind === 'zero' || extent.kind === 'unallocated';
+/** Whether a run reads as zeros; what nobody knows is no zeros. */
+function isZeroExtent({ kind, unknown }: ChainExtent): boolean {
+  return !unknown && (kind === 'zero' || kind === 'unallocated');
 }
 
 async function writeSparse(

@@ -6,11 +6,14 @@
 import { alignDown, alignUp, SECTOR } from '../binary/units.ts';
 import type { Cipher } from '../codecs/cipher.ts';
 import type { CodecPool } from '../codecs/pool.ts';
-import { ImageError, throwIfCancelled, type UnreadableReason } from '../errors.ts';
+import { ImageError, isImageError, throwIfCancelled, type UnreadableReason } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
-import { coalesce, type Request } from '../storage/gather.ts';
+import { coalesce, type Piece, type Request } from '../storage/gather.ts';
+import { readPartially, type Hole, type PartialRead } from '../storage/partial.ts';
 import { readPadded, type Storage } from '../storage/storage.ts';
 import type { ChainExtent } from './chain.ts';
+import { lossOf, type Loss } from './salvage.ts';
+import type { Run } from './zeros.ts';
 
 /** Takes what was read. `bytes` may be kept or used until the promise settles. */
 export type Sink = (guestOffset: number, bytes: Uint8Array<ArrayBuffer>) => Promise<void> | void;
@@ -20,6 +23,8 @@ export interface TransferOptions {
   signal?: AbortSignal | undefined;
   /** Bytes of guest content that were handed to the sink. */
   onBytes?: ((bytes: number) => void) | undefined;
+  /** Takes what cannot be read; without it, the first such place ends the work. */
+  lost?: ((loss: Loss) => Promise<void> | void) | undefined;
 }
 
 /** A piece of a file and where its content goes. */
@@ -47,6 +52,8 @@ const BATCH_BYTES = 2 * 1024 * 1024;
 const AT_ONCE = 3;
 /** In compressed images neighbours follow closely; a longer gap means another batch. */
 const PACKED_GAP = 64 * 1024;
+
+const NO_HOLES: Hole[] = [];
 
 /** Runs work with a bound on how much of it is under way; the first failure ends it. */
 export class Lanes {
@@ -98,7 +105,7 @@ export class Transfer {
    * @throws ImageError unreadable-cluster where the tables are damaged or a base is missing
    */
   async add(extents: readonly ChainExtent[]): Promise<void> {
-    for (const job of plan(extents)) {
+    for (const job of plan(await this.#readable(extents))) {
       throwIfCancelled(this.#options.signal);
       await this.#lanes.add(() => this.#run(job));
     }
@@ -110,45 +117,113 @@ export class Transfer {
     throwIfCancelled(this.#options.signal);
   }
 
+  /** Without the runs that are lost already, where losses are taken. */
+  async #readable(extents: readonly ChainExtent[]): Promise<readonly ChainExtent[]> {
+    const { lost } = this.#options;
+    if (lost === undefined) return extents;
+    const readable: ChainExtent[] = [];
+    for (const extent of extents) {
+      const loss = lossOf(extent);
+      if (loss === undefined) readable.push(extent);
+      else await lost(loss);
+    }
+    return readable;
+  }
+
   async #run(job: Job): Promise<void> {
-    // Behind the end of the file is nothing but zeros, as QEMU has it.
-    const bytes = await readPadded(job.storage, job.offset, job.length);
+    const { bytes, holes } = await this.#read(job);
     throwIfCancelled(this.#options.signal);
-    if (job.compressed) await this.#unpack(job, bytes);
-    else if (job.cipher !== undefined) await this.#decrypt(job, job.cipher, bytes);
-    else await this.#copy(job, bytes);
+    if (job.compressed) await this.#unpack(await this.#intact(job, holes), bytes);
+    else if (job.cipher !== undefined) await this.#decrypt(job, job.cipher, bytes, holes);
+    else await this.#copy(job, bytes, holes);
+  }
+
+  /** Behind the end of the file is nothing but zeros, as QEMU has it. */
+  async #read({ storage, offset, length }: Job): Promise<PartialRead> {
+    const { lost, signal } = this.#options;
+    try {
+      return { bytes: await readPadded(storage, offset, length), holes: NO_HOLES };
+    } catch (error) {
+      if (lost === undefined || !isImageError(error, 'read-failed')) throw error;
+      return readPartially(storage, offset, length, signal);
+    }
   }
 
   /** By the place in the file, all of a read is decrypted at once, what lies between too. */
-  async #decrypt(job: Job, cipher: Cipher, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  async #decrypt(
+    job: Job,
+    cipher: Cipher,
+    bytes: Uint8Array<ArrayBuffer>,
+    holes: readonly Hole[],
+  ): Promise<void> {
     if (cipher.countsBy === 'host') {
-      await this.#copy(job, await cipher.decrypt(bytes, job.offset));
+      await this.#copy(job, await cipher.decrypt(bytes, job.offset), holes);
       return;
     }
     await Promise.all(
       job.pieces.map(async (part) => {
         const at = part.offset - job.offset;
         const sectors = bytes.subarray(at, at + part.length);
-        await this.#givePart(part, await cipher.decrypt(sectors, part.guestOffset));
+        await this.#givePart(part, await cipher.decrypt(sectors, part.guestOffset), holes);
       }),
     );
   }
 
-  async #copy(job: Job, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  async #copy(job: Job, bytes: Uint8Array<ArrayBuffer>, holes: readonly Hole[]): Promise<void> {
     for (const part of job.pieces) {
       const at = part.offset - job.offset;
-      await this.#givePart(part, bytes.subarray(at, at + part.length));
+      await this.#givePart(part, bytes.subarray(at, at + part.length), holes);
     }
   }
 
   /** Encrypted sectors are read whole; what was asked for may begin or end within one. */
-  #givePart({ guestOffset, extent }: Part, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  #givePart(part: Part, bytes: Uint8Array<ArrayBuffer>, holes: readonly Hole[]): Promise<void> {
+    const { guestOffset, extent } = part;
     const start = Math.max(guestOffset, extent.offset);
     const end = Math.min(guestOffset + bytes.length, extent.offset + extent.length);
-    return this.#give(start, bytes.subarray(start - guestOffset, end - guestOffset));
+    if (holes.length === 0) {
+      return this.#give(start, bytes.subarray(start - guestOffset, end - guestOffset));
+    }
+    return this.#giveAround(part, bytes, { start, end }, holes);
+  }
+
+  /** As {@link givePart}, for guest bytes of which some may be lost. */
+  async #giveAround(
+    { guestOffset, offset }: Part,
+    bytes: Uint8Array<ArrayBuffer>,
+    { start, end }: Run,
+    holes: readonly Hole[],
+  ): Promise<void> {
+    let at = start;
+    const giveTo = async (until: number): Promise<void> => {
+      if (until > at) await this.#give(at, bytes.subarray(at - guestOffset, until - guestOffset));
+      at = until;
+    };
+    for (const hole of holes) {
+      const from = Math.max(at, guestOffset + hole.offset - offset);
+      const to = Math.min(end, guestOffset + hole.offset - offset + hole.length);
+      if (from >= to) continue;
+      await giveTo(from);
+      await this.#lose(from, to - from, 'read-failed', hole.reason);
+      at = to;
+    }
+    await giveTo(end);
+  }
+
+  /** The job without the clusters that lack some of their bytes: those are lost. */
+  async #intact(job: Job, holes: readonly Hole[]): Promise<Job> {
+    if (holes.length === 0) return job;
+    const pieces: Part[] = [];
+    for (const part of job.pieces) {
+      const hole = holes.find((one) => overlap(one, part));
+      if (hole === undefined) pieces.push(part);
+      else await this.#lose(part.extent.offset, part.extent.length, 'read-failed', hole.reason);
+    }
+    return { ...job, pieces };
   }
 
   async #unpack(job: Job, packed: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (job.pieces.length === 0) return;
     const { disk } = firstOf(job.pieces).extent;
     const { clusterSize, codec = 'zlib' } = disk;
     const clusters = job.pieces.map((part) => ({
@@ -165,11 +240,18 @@ export class Transfer {
       const { extent } = part;
       if (results[index] !== 'ok') {
         const reason = results[index] === 'short' ? 'compressed-short' : 'compressed-corrupt';
-        throw unreadable(extent, reason);
+        if (this.#options.lost === undefined) throw unreadable(extent, reason);
+        await this.#lose(extent.offset, extent.length, reason);
+        continue;
       }
       const at = index * clusterSize + (extent.offset - extent.clusterOffset);
       await this.#give(extent.offset, data.subarray(at, at + extent.length));
     }
+  }
+
+  /** Only where losses are taken. */
+  async #lose(offset: number, length: number, reason: Loss['reason'], message = ''): Promise<void> {
+    await this.#options.lost?.({ offset, length, cause: 'content', reason, message });
   }
 
   async #give(guestOffset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
@@ -178,6 +260,10 @@ export class Transfer {
     if (pending !== undefined) await pending;
     this.#options.onBytes?.(bytes.length);
   }
+}
+
+function overlap(a: Piece, b: Piece): boolean {
+  return a.offset < b.offset + b.length && b.offset < a.offset + a.length;
 }
 
 function firstOf<T>(list: readonly T[]): T {

@@ -8,7 +8,7 @@ import type { Disk, Extent } from '../format.ts';
 import type { LuksHeader } from '../luks-header.ts';
 import { readBitmaps, type Bitmap } from './bitmaps.ts';
 import { parseHeader, peekClusterSize, type Header, type OpenMode } from './header.ts';
-import { mapTable } from './mapping.ts';
+import { mapDamaged, mapTable } from './mapping.ts';
 import {
   checkSnapshotL1,
   checkSnapshotPointer,
@@ -100,7 +100,9 @@ export class Qcow2Image implements Disk {
       } else {
         const first = index === firstTable ? Math.floor((offset - base) / clusterSize) : 0;
         const last = Math.min(Math.ceil((end - base) / clusterSize), this.header.l2Entries);
-        mapTable(this.header, table, base, first, last, list);
+        const holes = this.#cache.holesOf(host);
+        if (holes.length === 0) mapTable(this.header, table, base, first, last, list);
+        else mapDamaged(this.header, { table, host, holes }, base, first, last, list);
       }
     }
     return clip(list.extents, offset, end);

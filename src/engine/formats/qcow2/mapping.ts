@@ -3,6 +3,7 @@
  * Pure: decoded L2 tables in, extents out.
  */
 import { isAligned, TWO_32 } from '../../binary/units.ts';
+import type { Hole } from '../../storage/partial.ts';
 import type { ExtentList } from '../extents.ts';
 import type { Header } from './header.ts';
 import { COMPRESSED_HIGH, COPIED_HIGH, entryOffset, ZERO_LOW, type Table } from './tables.ts';
@@ -48,6 +49,38 @@ export function mapTable(
 ): void {
   if (header.extendedL2) mapExtended(header, table, base, first, last, list);
   else mapStandard(header, table, base, first, last, list);
+}
+
+/** A table of which the medium gives only a part. */
+export interface DamagedTable {
+  readonly table: Table;
+  /** Where it is in the file, bytes. */
+  readonly host: number;
+  readonly holes: readonly Hole[];
+}
+
+/** As {@link mapTable}; entries that could not be read say nothing of their clusters. */
+export function mapDamaged(
+  header: Header,
+  { table, host, holes }: DamagedTable,
+  base: number,
+  first: number,
+  last: number,
+  list: ExtentList,
+): void {
+  const { clusterSize, l2Entries } = header;
+  const entryBytes = clusterSize / l2Entries;
+  let at = first;
+  for (const hole of holes) {
+    const from = Math.max(at, Math.floor((hole.offset - host) / entryBytes));
+    const to = Math.min(last, Math.ceil((hole.offset - host + hole.length) / entryBytes));
+    if (from >= to) continue;
+    mapTable(header, table, base, at, from, list);
+    const start = base + from * clusterSize;
+    list.addInvalid(start, (to - from) * clusterSize, host, 'l2-unreadable');
+    at = to;
+  }
+  mapTable(header, table, base, at, last, list);
 }
 
 function mapStandard(

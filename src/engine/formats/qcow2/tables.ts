@@ -3,7 +3,9 @@
  * Specification: «Cluster mapping».
  */
 import { isAligned, TWO_32 } from '../../binary/units.ts';
+import { isImageError } from '../../errors.ts';
 import { gather } from '../../storage/gather.ts';
+import { readPartially, type Hole } from '../../storage/partial.ts';
 import { readPadded, type Storage } from '../../storage/storage.ts';
 
 /** Bits 9 to 55 of an L1 or L2 entry, high and low half. */
@@ -50,12 +52,16 @@ export async function readTable(storage: Storage, offset: number, entries: numbe
 /** How many bytes of L2 tables are kept: enough for 32 GiB of guest at 64 KiB clusters. */
 const CACHE_BYTES = 8 * 1024 * 1024;
 
+const NO_HOLES: readonly Hole[] = [];
+
 /** Recently used L2 tables by their place in the file, the least recently used one goes first. */
 export class L2Cache {
   readonly #storage: Storage;
   readonly #clusterSize: number;
   readonly #limit: number;
   readonly #tables = new Map<number, Table>();
+  /** What could not be read of tables, by the place of the table. */
+  readonly #holes = new Map<number, readonly Hole[]>();
 
   constructor(storage: Storage, clusterSize: number) {
     this.#storage = storage;
@@ -68,9 +74,15 @@ export class L2Cache {
     return Math.max(2, this.#limit >>> 1);
   }
 
+  /** What the medium did not give of the table at a host offset, when it was read. */
+  holesOf(offset: number): readonly Hole[] {
+    return this.#holes.size === 0 ? NO_HOLES : (this.#holes.get(offset) ?? NO_HOLES);
+  }
+
   /**
    * Brings the tables at these host offsets (bytes, cluster aligned; others are ignored) in as few
-   * requests as possible and returns them by offset.
+   * requests as possible and returns them by offset. Entries that cannot be read are zeros, and
+   * {@link holesOf} says which.
    */
   async load(offsets: readonly number[]): Promise<Map<number, Table>> {
     const found = new Map<number, Table>();
@@ -86,11 +98,25 @@ export class L2Cache {
       this.#tables.set(offset, table);
       found.set(offset, table);
     }
-    await gather(this.#storage, [...missing.values()], (piece, bytes) => {
+    const add = (offset: number, bytes: Uint8Array): void => {
       const table = decodeTable(bytes);
-      found.set(piece.offset, table);
-      this.#tables.set(piece.offset, table);
-    });
+      found.set(offset, table);
+      this.#tables.set(offset, table);
+      this.#holes.delete(offset);
+    };
+    try {
+      await gather(this.#storage, [...missing.values()], ({ offset }, bytes) => {
+        add(offset, bytes);
+      });
+    } catch (error) {
+      if (!isImageError(error, 'read-failed')) throw error;
+      for (const { offset, length } of missing.values()) {
+        if (found.has(offset)) continue;
+        const { bytes, holes } = await readPartially(this.#storage, offset, length);
+        add(offset, bytes);
+        if (holes.length > 0) this.#holes.set(offset, holes);
+      }
+    }
     this.#shrink();
     return found;
   }
