@@ -1,5 +1,6 @@
 import { ImageError } from '../errors.ts';
 import { yieldToEvents } from '../yield.ts';
+import { deflateCluster } from './deflate.ts';
 import { inflateCluster, type DecompressResult } from './inflate.ts';
 import { unzstdCluster } from './zstd/frame.ts';
 
@@ -32,7 +33,23 @@ export interface UnpackedBatch {
   results: DecompressResult[];
 }
 
-/** Whoever unpacks batches. */
+/** Clusters to be packed, one behind the other. */
+export interface CompressBatch {
+  codec: 'zlib';
+  /** A multiple of `clusterSize`. Taken over by the pool: it may be detached afterwards. */
+  data: Uint8Array<ArrayBuffer>;
+  clusterSize: number;
+}
+
+/** What a batch was packed to. */
+export interface PackedBatch {
+  /** The packed clusters, one directly behind the other. */
+  packed: Uint8Array<ArrayBuffer>;
+  /** Bytes of each; 0 for a cluster that does not get smaller, of which nothing is in `packed`. */
+  lengths: number[];
+}
+
+/** Whoever packs and unpacks batches. */
 export interface CodecPool {
   /** How many batches are worth having in flight at once. */
   readonly concurrency: number;
@@ -41,6 +58,11 @@ export interface CodecPool {
    * @throws ImageError cancelled (the pool was closed)
    */
   unpack(batch: DecompressBatch): Promise<UnpackedBatch>;
+  /**
+   * Packs a batch.
+   * @throws ImageError cancelled (the pool was closed)
+   */
+  pack(batch: CompressBatch): Promise<PackedBatch>;
   /** Ends its workers; what is still in flight rejects with `cancelled`. Safe to call twice. */
   close(): void;
 }
@@ -59,7 +81,25 @@ export function unpackBatch(batch: DecompressBatch): UnpackedBatch {
   return { data, results };
 }
 
-/** The pool without workers: unpacks on the calling thread and lets events in after each batch. */
+/** Packs a batch at once, on the calling thread. */
+export function packBatch({ data, clusterSize }: CompressBatch): PackedBatch {
+  const parts: Uint8Array[] = [];
+  const lengths: number[] = [];
+  for (let at = 0; at < data.length; at += clusterSize) {
+    const part = deflateCluster(data.subarray(at, at + clusterSize));
+    if (part !== undefined) parts.push(part);
+    lengths.push(part?.length ?? 0);
+  }
+  const packed = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+  let end = 0;
+  for (const part of parts) {
+    packed.set(part, end);
+    end += part.length;
+  }
+  return { packed, lengths };
+}
+
+/** The pool without workers: works on the calling thread and lets events in after each batch. */
 export class InlinePool implements CodecPool {
   readonly concurrency = 1;
   #closed = false;
@@ -68,6 +108,12 @@ export class InlinePool implements CodecPool {
     await yieldToEvents();
     if (this.#closed) throw new ImageError('cancelled', {});
     return unpackBatch(batch);
+  }
+
+  async pack(batch: CompressBatch): Promise<PackedBatch> {
+    await yieldToEvents();
+    if (this.#closed) throw new ImageError('cancelled', {});
+    return packBatch(batch);
   }
 
   close(): void {

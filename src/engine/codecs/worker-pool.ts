@@ -1,8 +1,11 @@
 import { type ErrorCode, type ErrorDetails, ImageError, isImageError } from '../errors.ts';
 import {
   type CodecPool,
+  type CompressBatch,
   type DecompressBatch,
   InlinePool,
+  packBatch,
+  type PackedBatch,
   unpackBatch,
   type UnpackedBatch,
 } from './pool.ts';
@@ -16,19 +19,19 @@ export interface CodecWorker {
 }
 
 /** From the pool to a worker. */
-interface CodecOrder {
-  id: number;
-  batch: DecompressBatch;
-}
+type CodecOrder = { id: number } & ({ unpack: DecompressBatch } | { pack: CompressBatch });
+
+/** What an order asks for, as the caller gave it. */
+type Batch = { unpack: DecompressBatch } | { pack: CompressBatch };
 
 /** From a worker to the pool. */
 export type CodecAnswer =
-  | { id: number; unpacked: UnpackedBatch }
+  | { id: number; result: UnpackedBatch | PackedBatch }
   | { id: number; code: ErrorCode; details: ErrorDetails[ErrorCode] };
 
 interface Errand {
-  batch: DecompressBatch;
-  resolve: (unpacked: UnpackedBatch) => void;
+  batch: Batch;
+  resolve: (result: UnpackedBatch | PackedBatch) => void;
   reject: (error: unknown) => void;
 }
 
@@ -64,17 +67,25 @@ export class WorkerPool implements CodecPool {
     }
   }
 
-  async unpack(batch: DecompressBatch): Promise<UnpackedBatch> {
+  unpack(batch: DecompressBatch): Promise<UnpackedBatch> {
+    return this.#order({ unpack: batch }) as Promise<UnpackedBatch>;
+  }
+
+  pack(batch: CompressBatch): Promise<PackedBatch> {
+    return this.#order({ pack: batch }) as Promise<PackedBatch>;
+  }
+
+  async #order(batch: Batch): Promise<UnpackedBatch | PackedBatch> {
     if (this.#closed) throw new ImageError('cancelled', {});
     const hand = this.#leastBusy();
-    if (hand === undefined) return this.#inline.unpack(batch);
+    if (hand === undefined) {
+      return 'pack' in batch ? this.#inline.pack(batch.pack) : this.#inline.unpack(batch.unpack);
+    }
     return new Promise((resolve, reject) => {
       const id = this.#next++;
       hand.errands.set(id, { batch, resolve, reject });
-      // A copy is sent, and the original kept for the case that the worker ends.
-      const packed = batch.packed.slice();
-      const order: CodecOrder = { id, batch: { ...batch, packed } };
-      hand.worker.postMessage(order, [packed.buffer]);
+      const { order, buffer } = orderFor(id, batch);
+      hand.worker.postMessage(order, [buffer]);
     });
   }
 
@@ -99,7 +110,7 @@ export class WorkerPool implements CodecPool {
     worker.onmessage = ({ data }) => {
       const errand = hand.errands.get(data.id);
       hand.errands.delete(data.id);
-      if ('unpacked' in data) errand?.resolve(data.unpacked);
+      if ('result' in data) errand?.resolve(data.result);
       else errand?.reject(new ImageError(data.code, data.details));
     };
     worker.onerror = (event) => {
@@ -116,9 +127,19 @@ export class WorkerPool implements CodecPool {
     this.#hands.splice(index, 1);
     hand.worker.terminate();
     for (const { batch, resolve, reject } of hand.errands.values()) {
-      this.unpack(batch).then(resolve, reject);
+      this.#order(batch).then(resolve, reject);
     }
   }
+}
+
+/** A copy is sent, and the original kept for the case that the worker ends. */
+function orderFor(id: number, batch: Batch): { order: CodecOrder; buffer: ArrayBuffer } {
+  if ('pack' in batch) {
+    const data = batch.pack.data.slice();
+    return { order: { id, pack: { ...batch.pack, data } }, buffer: data.buffer };
+  }
+  const packed = batch.unpack.packed.slice();
+  return { order: { id, unpack: { ...batch.unpack, packed } }, buffer: packed.buffer };
 }
 
 /** What is used of a dedicated worker's own scope. */
@@ -129,10 +150,13 @@ export interface CodecScope {
 
 /** The worker's side: answers each order, in turn. */
 export function serveCodec(scope: CodecScope): void {
-  scope.onmessage = ({ data: { id, batch } }) => {
+  scope.onmessage = ({ data: order }) => {
+    const { id } = order;
     try {
-      const unpacked = unpackBatch(batch);
-      scope.postMessage({ id, unpacked }, [unpacked.data.buffer]);
+      const result = 'pack' in order ? packBatch(order.pack) : unpackBatch(order.unpack);
+      scope.postMessage({ id, result }, [
+        'data' in result ? result.data.buffer : result.packed.buffer,
+      ]);
     } catch (error) {
       // Anything else is a defect: it ends this worker, and the pool notices.
       if (!isImageError(error)) throw error;

@@ -1,0 +1,14 @@
+/** Packing clusters as zlib does for QEMU: raw deflate in a window of 4 KiB. */
+import { deflateRaw } from 'pako';
+
+/** Settings that give QEMU's very bytes: its window, its memory, and zlib's own matching. */
+const OPTIONS = { level: 6, windowBits: 12, memLevel: 9, legacyHash: true } as const;
+
+/**
+ * The packed cluster, or undefined where it would not be smaller than the cluster itself: that is
+ * kept as it is then. Specification: «Compressed clusters».
+ */
+export function deflateCluster(cluster: Uint8Array): Uint8Array | undefined {
+  const packed = deflateRaw(cluster, OPTIONS);
+  return packed.length < cluster.length ? packed : undefined;
+}

@@ -1,0 +1,306 @@
+/**
+ * Writing guest content into a qcow2 image. Specification: «Cluster mapping», «Compressed Clusters
+ * Descriptor», «Extended L2 entries». Clusters are taken in the order of the calls, as QEMU takes
+ * them, so that the same calls make the same file.
+ */
+import { alignDown, alignUp, divideRoundUp, powerOfTwo } from '../../../binary/units.ts';
+import { ImageError } from '../../../errors.ts';
+import type { Storage } from '../../../storage/storage.ts';
+import { compressedLayout, type CompressedLayout } from '../mapping.ts';
+import { COMPRESSED_HIGH, COPIED_HIGH, entryOffset, type Table } from '../tables.ts';
+import { serializeHeader, type HeaderContent } from './header-writer.ts';
+import { L2Editor, type L2Table } from './l2-editor.ts';
+import type { RefcountEditor } from './refcount-editor.ts';
+import { entryHigh, entryLow, wordsToBytes } from './words.ts';
+
+/** QEMU looks at L2 tables in slices of at most this many bytes; an allocation ends with one. */
+const SLICE_BYTES = 64 * 1024;
+const SUBCLUSTERS = 32;
+/** Written at once where clusters that were used before have to become zeros. */
+const ZERO_CHUNK = 1024 * 1024;
+
+/** Where guest bytes go. Bytes. */
+export interface Placement {
+  readonly guestOffset: number;
+  readonly hostOffset: number;
+  readonly length: number;
+}
+
+/** What is to be placed within one slice. Bytes. */
+interface Run {
+  readonly start: number;
+  readonly end: number;
+  /** Where it should be, to lie behind what was placed before; 0 for anywhere. */
+  readonly wanted: number;
+  /** Whether it gets content. */
+  readonly isData: boolean;
+}
+
+/** An image that is written to; what it holds in memory becomes a file by {@link flush}. */
+export class Qcow2Writer {
+  readonly storage: Storage;
+  readonly header: HeaderContent;
+  readonly refcounts: RefcountEditor;
+  readonly clusterSize: number;
+  readonly #l2: L2Editor;
+  readonly #packing: CompressedLayout;
+  /** 32-bit words of an L2 entry. */
+  readonly #entryWords: number;
+  #l1: Table;
+  #l1Changed = false;
+  /** Where packed data may continue; 0: in a new cluster. */
+  #packedEnd = 0;
+
+  constructor(storage: Storage, header: HeaderContent, refcounts: RefcountEditor, l1: Table) {
+    this.storage = storage;
+    this.header = header;
+    this.refcounts = refcounts;
+    this.clusterSize = powerOfTwo(header.fields.clusterBits);
+    this.#l2 = new L2Editor(storage, this.clusterSize);
+    this.#packing = compressedLayout(header.fields.clusterBits);
+    this.#entryWords = this.#isExtended ? 4 : 2;
+    this.#l1 = l1;
+  }
+
+  get #isExtended(): boolean {
+    return (this.header.fields.incompatibleFeatures & 16n) !== 0n;
+  }
+
+  /** The smallest part of a cluster that can be in the image without the rest of it, bytes. */
+  get #unit(): number {
+    return this.#isExtended ? this.clusterSize / SUBCLUSTERS : this.clusterSize;
+  }
+
+  get #l2Entries(): number {
+    return this.clusterSize / (this.#entryWords * 4);
+  }
+
+  /**
+   * Puts an L1 table in place of one that is shorter.
+   * @param entries its length
+   */
+  async growL1(entries: number): Promise<void> {
+    const { fields } = this.header;
+    if (entries <= fields.l1Size) return;
+    const old = { offset: fields.l1TableOffset, length: fields.l1Size * 8 };
+    const clusters = divideRoundUp(entries * 8, this.clusterSize);
+    fields.l1TableOffset = await this.refcounts.allocate(clusters);
+    const l1 = new Uint32Array(entries * 2);
+    l1.set(this.#l1);
+    this.#l1 = l1;
+    fields.l1Size = entries;
+    this.#l1Changed = true;
+    await this.refcounts.change(old.offset, old.length, -1);
+  }
+
+  /**
+   * Makes room for guest bytes that are about to be written, where they have none of their own yet.
+   * Of clusters that are new, the rest reads as zeros: for images without a backing image.
+   * @param offset guest offset, bytes
+   * @returns the places in guest order, together `length` bytes
+   */
+  place(offset: number, length: number): Promise<Placement[]> {
+    return this.#placeAll(offset, length, true);
+  }
+
+  /**
+   * Gives clusters to a range that has none yet, without any content: it reads as before.
+   * @param start guest offset, bytes
+   * @param end guest offset, bytes
+   */
+  async preallocate(start: number, end: number): Promise<void> {
+    const most = alignDown(2 ** 31 - 1, this.clusterSize);
+    let fileEnd = 0;
+    for (let at = start; at < end; at += most) {
+      const placed = await this.#placeAll(at, Math.min(most, end - at), false);
+      const last = placed.at(-1);
+      if (last !== undefined) fileEnd = last.hostOffset + last.length;
+    }
+    // All of them have to be within the file.
+    fileEnd = alignUp(fileEnd, this.#unit);
+    if (fileEnd > this.storage.size) await this.storage.resize(fileEnd);
+  }
+
+  /**
+   * The same with clusters that lie in one piece at the end of the file.
+   * @returns that piece of the file, to be filled or reserved, bytes
+   */
+  async preallocateContiguous(
+    start: number,
+    end: number,
+  ): Promise<{ offset: number; length: number }> {
+    const { clusterSize, refcounts } = this;
+    const entries = this.#l2Entries;
+    const first = Math.floor(start / clusterSize);
+    const count = Math.ceil(end / clusterSize) - first;
+    await this.flush();
+    const fileEnd = alignUp(this.storage.size, clusterSize);
+    const offset = await refcounts.reserve(fileEnd, count + divideRoundUp(count, entries) + 1);
+    const taken = await refcounts.allocateAt(offset, count);
+    if (taken !== count)
+      throw new ImageError('internal', { reason: 'the end of the file is used' });
+    for (let i = 0; i < count; i++) {
+      const table = await this.#tableFor((first + i) * clusterSize);
+      this.#setEntry(table, first + i, COPIED_HIGH, offset + i * clusterSize);
+    }
+    return { offset, length: count * clusterSize };
+  }
+
+  /** @param isData whether the clusters get content; otherwise they only have their places */
+  async #placeAll(offset: number, length: number, isData: boolean): Promise<Placement[]> {
+    const placements: Placement[] = [];
+    const end = offset + length;
+    const sliceCoverage =
+      (Math.min(this.clusterSize, SLICE_BYTES) / (this.#entryWords * 4)) * this.clusterSize;
+    let wanted = 0;
+    for (let at = offset; at < end;) {
+      const sliceEnd = (Math.floor(at / sliceCoverage) + 1) * sliceCoverage;
+      const run = { start: at, end: Math.min(end, sliceEnd), wanted, isData };
+      const placed = await this.#placeRun(run);
+      if (placed === undefined) {
+        wanted = 0;
+        continue;
+      }
+      placements.push(placed);
+      at += placed.length;
+      wanted = placed.hostOffset + placed.length;
+    }
+    return placements;
+  }
+
+  /**
+   * The longest run from `start` on that is all new or all there already, within one slice.
+   * @returns undefined when it cannot be where it is wanted
+   */
+  async #placeRun(run: Run): Promise<Placement | undefined> {
+    const { clusterSize } = this;
+    const { start, end } = run;
+    const table = await this.#tableFor(start);
+    const first = Math.floor(start / clusterSize);
+    const last = Math.floor((end - 1) / clusterSize);
+    const host = this.#hostOf(table, first);
+    let count = 1;
+    while (first + count <= last) {
+      const next = this.#hostOf(table, first + count);
+      if (host === 0 ? next !== 0 : next !== host + count * clusterSize) break;
+      count++;
+    }
+    if (host !== 0) {
+      const until = Math.min(end, (first + count) * clusterSize);
+      if (run.isData) this.#markSubclusters(table, start, until);
+      const hostOffset = host + (start - first * clusterSize);
+      return { guestOffset: start, hostOffset, length: until - start };
+    }
+    return this.#allocateRun(table, first, count, run);
+  }
+
+  /** New clusters for at most `count` guest clusters, of which a part is written. */
+  async #allocateRun(
+    table: L2Table,
+    first: number,
+    count: number,
+    { start, end, wanted, isData }: Run,
+  ): Promise<Placement | undefined> {
+    const { clusterSize, refcounts } = this;
+    const taken = wanted === 0 ? count : await refcounts.allocateAt(wanted, count);
+    if (taken === 0) return undefined;
+    const base = wanted === 0 ? await refcounts.allocate(count) : wanted;
+    for (let i = 0; i < taken; i++) {
+      this.#setEntry(table, first + i, COPIED_HIGH, base + i * clusterSize);
+    }
+    const until = Math.min(end, (first + taken) * clusterSize);
+    const hostOf = (guest: number) => base + (guest - first * clusterSize);
+    const placement = { guestOffset: start, hostOffset: hostOf(start), length: until - start };
+    if (!isData) return placement;
+    this.#markSubclusters(table, start, until);
+    // What is left of the first and the last one has to be zeros: what was there before is not.
+    const unit = this.#unit;
+    if (start % unit !== 0 || until % unit !== 0) {
+      await this.#clear(hostOf(alignDown(start, unit)), hostOf(alignUp(until, unit)));
+    }
+    return placement;
+  }
+
+  /** Makes a range of the file zeros; behind its end there is nothing to write. Bytes. */
+  async #clear(start: number, end: number): Promise<void> {
+    const { storage } = this;
+    const old = Math.min(end, storage.size);
+    for (let at = start; at < old; at += ZERO_CHUNK) {
+      await storage.write(at, new Uint8Array(Math.min(ZERO_CHUNK, old - at)));
+    }
+    if (end > storage.size) await storage.resize(end);
+  }
+
+  /**
+   * Makes room for a packed cluster and enters it.
+   * @param guestOffset of the cluster, bytes; it must not be in the image yet
+   * @param length of the packed bytes
+   * @returns where they go
+   * @throws ImageError internal when the cluster is in the image already
+   */
+  async placePacked(guestOffset: number, length: number): Promise<number> {
+    const table = await this.#tableFor(guestOffset);
+    const cluster = Math.floor(guestOffset / this.clusterSize);
+    if (this.#hostOf(table, cluster) !== 0) {
+      throw new ImageError('internal', { reason: 'a compressed cluster cannot be overwritten' });
+    }
+    const host = await this.refcounts.allocateBytes(length, this.#packedEnd);
+    const end = host + length;
+    this.#packedEnd = end % this.clusterSize === 0 ? 0 : end;
+    const sectors = Math.floor((end - 1) / 512) - Math.floor(host / 512);
+    const { sectorShift } = this.#packing;
+    this.#setEntry(table, cluster, COMPRESSED_HIGH | (sectors << sectorShift), host);
+    return host;
+  }
+
+  /** Writes everything that is only in memory yet, the header last. */
+  async flush(): Promise<void> {
+    await this.#l2.flush();
+    await this.refcounts.flush();
+    const { fields } = this.header;
+    if (this.#l1Changed) await this.storage.write(fields.l1TableOffset, wordsToBytes(this.#l1));
+    this.#l1Changed = false;
+    fields.refcountTableOffset = this.refcounts.layout.tableOffset;
+    fields.refcountTableClusters = this.refcounts.layout.tableClusters;
+    await this.storage.write(0, serializeHeader(this.header));
+  }
+
+  /** The L2 table of a guest offset (bytes); made when there is none. */
+  async #tableFor(guestOffset: number): Promise<L2Table> {
+    const index = Math.floor(guestOffset / (this.#l2Entries * this.clusterSize));
+    const high = this.#l1[index * 2] as number;
+    const offset = entryOffset(high, this.#l1[index * 2 + 1] as number);
+    if (offset !== 0) return this.#l2.known(offset) ?? (await this.#l2.load(offset));
+    const fresh = await this.refcounts.allocate(1);
+    this.#l1[index * 2] = (COPIED_HIGH | entryHigh(fresh)) >>> 0;
+    this.#l1[index * 2 + 1] = entryLow(fresh);
+    this.#l1Changed = true;
+    return this.#l2.make(fresh);
+  }
+
+  /** Where a guest cluster is in the file, bytes; 0 where it is not. */
+  #hostOf(table: L2Table, cluster: number): number {
+    const at = (cluster % this.#l2Entries) * this.#entryWords;
+    return entryOffset(table.words[at] as number, table.words[at + 1] as number);
+  }
+
+  #setEntry(table: L2Table, cluster: number, flags: number, host: number): void {
+    const at = (cluster % this.#l2Entries) * this.#entryWords;
+    table.words[at] = (flags | entryHigh(host)) >>> 0;
+    table.words[at + 1] = entryLow(host);
+    table.dirty = true;
+  }
+
+  /** «Extended L2 entries»: the subclusters that the bytes from `start` to `end` touch hold data. */
+  #markSubclusters(table: L2Table, start: number, end: number): void {
+    if (!this.#isExtended) return;
+    const size = this.clusterSize / SUBCLUSTERS;
+    const last = Math.floor((end - 1) / size);
+    for (let subcluster = Math.floor(start / size); subcluster <= last; subcluster++) {
+      const cluster = Math.floor(subcluster / SUBCLUSTERS);
+      const at = (cluster % this.#l2Entries) * 4 + 3;
+      table.words[at] = ((table.words[at] as number) | (1 << (subcluster % SUBCLUSTERS))) >>> 0;
+    }
+    table.dirty = true;
+  }
+}

@@ -1,0 +1,346 @@
+/** Copying disks into a new qcow2 file. */
+import { InlinePool, type CodecPool } from '../codecs/pool.ts';
+import { alignUp, SECTOR } from '../binary/units.ts';
+import { throwIfCancelled } from '../errors.ts';
+import type { Disk } from '../formats/format.ts';
+import { createQcow2, type Qcow2Options } from '../formats/qcow2/edit/create.ts';
+import type { Qcow2Writer } from '../formats/qcow2/edit/writer.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { ChainExtent } from './chain.ts';
+import { DEFAULT_SPARSE, type ConvertReport } from './convert.ts';
+import { COPY_BYTES, copyChunks, writtenParts, type Chunk } from './convert-chunks.ts';
+import { packedWindows, type PackWindow } from './convert-packed.ts';
+import type { RunOptions } from './operation.ts';
+import { Lanes, Transfer } from './transfer.ts';
+import { yieldToEvents } from './yield.ts';
+import { isZero } from './zeros.ts';
+
+export interface ConvertQcow2Options extends RunOptions {
+  /** Properties of the new image. */
+  image?: Partial<Qcow2Options> | undefined;
+  /** Zero runs of at least this many bytes are left out (a multiple of 512); 0: write all data. */
+  sparse?: number | undefined;
+  /** Packs every cluster that gets smaller by it. */
+  compress?: boolean | undefined;
+  pool?: CodecPool | undefined;
+}
+
+/** The same with a pool, which is there from here on. */
+type Settings = ConvertQcow2Options & { pool: CodecPool };
+
+/** Guest bytes that are read together, ahead of what is being written. */
+const WINDOW = 8 * 1024 * 1024;
+/** Chunks of zeros between them, at most. */
+const WINDOW_CHUNKS = 16 * 1024;
+/** Writes under way at once. */
+const WRITES_AT_ONCE = 4;
+/** Guest bytes that are packed as one batch. */
+const PACK_BATCH = 512 * 1024;
+/** Packed clusters are written together, in pieces of about this many bytes. */
+const PACKED_WRITE = 1024 * 1024;
+
+/**
+ * Makes a qcow2 image in `target` (an empty file) with the guest content of the sources, one behind
+ * the other. The clusters are laid out as qemu-img lays them out.
+ * @throws ImageError unreadable-cluster, too-large, cancelled and those of reading and writing; the
+ * target is then unfinished
+ */
+export async function convertToQcow2(
+  sources: readonly Disk[],
+  target: Storage,
+  options: ConvertQcow2Options = {},
+): Promise<ConvertReport> {
+  const own = options.pool === undefined ? new InlinePool() : undefined;
+  const pool = options.pool ?? own ?? new InlinePool();
+  const size = sources.reduce((sum, disk) => sum + disk.size, 0);
+  try {
+    const writer = await createQcow2(target, size, options.image);
+    const copy = new Copy(writer, size, { ...options, pool });
+    if (options.compress === true) await copy.addPacked(sources);
+    else await copy.addAll(sources);
+    await copy.end();
+    return { size, copied: copy.copied };
+  } finally {
+    own?.close();
+  }
+}
+
+class Copy {
+  /** Guest bytes that were read. */
+  copied = 0;
+  readonly #writer: Qcow2Writer;
+  readonly #size: number;
+  readonly #options: Settings;
+  readonly #lanes = new Lanes(WRITES_AT_ONCE);
+  #done = 0;
+
+  constructor(writer: Qcow2Writer, size: number, options: Settings) {
+    this.#writer = writer;
+    this.#size = size;
+    this.#options = options;
+  }
+
+  /** Copies the disks as they are, one behind the other. */
+  async addAll(sources: readonly Disk[]): Promise<void> {
+    let start = 0;
+    for (const source of sources) {
+      await this.#add(source, start);
+      start += source.size;
+    }
+  }
+
+  /** Copies the disks one behind the other, packed. */
+  async addPacked(sources: readonly Disk[]): Promise<void> {
+    const { clusterSize } = this.#writer;
+    const packed = new PackedWrites(this.#writer.storage, this.#lanes);
+    await pipeline(
+      packedWindows(sources, Math.max(clusterSize, WINDOW / 2)),
+      (window) => this.#readAndPack(window),
+      async (window, clusters) => {
+        throwIfCancelled(this.#options.signal);
+        for (const cluster of clusters) await this.#writeCluster(cluster, packed);
+        this.copied += window.data;
+        this.#report(window.length + window.skipped);
+      },
+    );
+    await packed.end();
+    await this.#lanes.end();
+    // Whoever reads the file in sectors finds whole ones.
+    const { storage } = this.#writer;
+    if (storage.size % SECTOR !== 0) await storage.resize(alignUp(storage.size, SECTOR));
+  }
+
+  async end(): Promise<void> {
+    await this.#lanes.end();
+    throwIfCancelled(this.#options.signal);
+    await this.#writer.flush();
+  }
+
+  #add(source: Disk, start: number): Promise<void> {
+    return pipeline(
+      windows(source),
+      (window) => readWindow(window, this.#options),
+      (window, contents) => this.#write(window, contents, start),
+    );
+  }
+
+  async #write(
+    window: readonly Chunk[],
+    contents: readonly Uint8Array<ArrayBuffer>[],
+    start: number,
+  ): Promise<void> {
+    throwIfCancelled(this.#options.signal);
+    let index = 0;
+    let length = 0;
+    for (const chunk of window) {
+      length += chunk.length;
+      if (chunk.data) {
+        const bytes = contents[index++] as Uint8Array<ArrayBuffer>;
+        await this.#writeChunk(bytes, start + chunk.offset);
+        this.copied += chunk.length;
+      } else if (this.#options.sparse === 0) {
+        await this.#writeZeros(start + chunk.offset, chunk.length);
+      }
+    }
+    this.#report(length);
+    await yieldToEvents();
+  }
+
+  #report(bytes: number): void {
+    this.#done += bytes;
+    this.#options.progress?.({ stage: 'copying', done: this.#done, total: this.#size });
+  }
+
+  /** Zeros are data when everything is to be written. */
+  async #writeZeros(offset: number, length: number): Promise<void> {
+    for (let done = 0; done < length; done += COPY_BYTES) {
+      throwIfCancelled(this.#options.signal);
+      const bytes = new Uint8Array(Math.min(COPY_BYTES, length - done));
+      await this.#writeChunk(bytes, offset + done);
+    }
+  }
+
+  async #writeChunk(bytes: Uint8Array<ArrayBuffer>, offset: number): Promise<void> {
+    const { sparse = DEFAULT_SPARSE } = this.#options;
+    for (const { start, end } of writtenParts(bytes, offset, sparse)) {
+      await this.#writeBytes(bytes.subarray(start, end), offset + start);
+    }
+  }
+
+  async #writeBytes(bytes: Uint8Array<ArrayBuffer>, offset: number): Promise<void> {
+    const { storage } = this.#writer;
+    for (const placed of await this.#writer.place(offset, bytes.length)) {
+      const at = placed.guestOffset - offset;
+      const part = bytes.subarray(at, at + placed.length);
+      await this.#lanes.add(() => storage.write(placed.hostOffset, part));
+    }
+  }
+
+  /** The clusters of a window that hold something, in guest order. */
+  async #readAndPack(window: PackWindow): Promise<PackedCluster[]> {
+    const { pool, sparse } = this.#options;
+    const { clusterSize } = this.#writer;
+    const bytes = await readPackWindow(window, clusterSize, this.#options);
+    const wanted: number[] = [];
+    for (let at = 0; at < window.length; at += clusterSize) {
+      const isData = sparse === 0 || !isZero(bytes.subarray(at, at + clusterSize));
+      if (isData) wanted.push(at);
+    }
+    const perBatch = Math.max(1, Math.floor(PACK_BATCH / clusterSize));
+    const batches: Promise<PackedCluster[]>[] = [];
+    for (let first = 0; first < wanted.length; first += perBatch) {
+      const places = wanted.slice(first, first + perBatch);
+      const data = new Uint8Array(places.length * clusterSize);
+      for (const [index, at] of places.entries()) {
+        data.set(bytes.subarray(at, at + clusterSize), index * clusterSize);
+      }
+      const batch = pool.pack({ codec: 'zlib', data, clusterSize });
+      batches.push(
+        batch.then(({ packed, lengths }) => {
+          let end = 0;
+          return places.map((at, index) => {
+            const start = end;
+            end += lengths[index] as number;
+            const plain = bytes.subarray(at, Math.min(at + clusterSize, window.length));
+            return { offset: window.offset + at, plain, packed: packed.subarray(start, end) };
+          });
+        }),
+      );
+    }
+    return (await Promise.all(batches)).flat();
+  }
+
+  async #writeCluster(cluster: PackedCluster, writes: PackedWrites): Promise<void> {
+    const { offset, packed, plain } = cluster;
+    if (packed.length === 0) await this.#writeBytes(plain, offset);
+    else await writes.add(await this.#writer.placePacked(offset, packed.length), packed);
+  }
+}
+
+/** A cluster and what it was packed to: nothing where it does not get smaller. */
+interface PackedCluster {
+  offset: number;
+  plain: Uint8Array<ArrayBuffer>;
+  packed: Uint8Array<ArrayBuffer>;
+}
+
+/** Packed clusters lie directly behind each other: many are written as one piece. */
+class PackedWrites {
+  readonly #storage: Storage;
+  readonly #lanes: Lanes;
+  #start = 0;
+  #length = 0;
+  #parts: Uint8Array[] = [];
+
+  constructor(storage: Storage, lanes: Lanes) {
+    this.#storage = storage;
+    this.#lanes = lanes;
+  }
+
+  async add(offset: number, bytes: Uint8Array): Promise<void> {
+    if (offset !== this.#start + this.#length || this.#length >= PACKED_WRITE) await this.end();
+    if (this.#length === 0) this.#start = offset;
+    this.#parts.push(bytes);
+    this.#length += bytes.length;
+  }
+
+  async end(): Promise<void> {
+    if (this.#length === 0) return;
+    const whole = new Uint8Array(this.#length);
+    let at = 0;
+    for (const part of this.#parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    const offset = this.#start;
+    this.#parts = [];
+    this.#length = 0;
+    await this.#lanes.add(() => this.#storage.write(offset, whole));
+  }
+}
+
+/** Prepares the next item while the one before is finished. */
+async function pipeline<Item, Prepared>(
+  items: AsyncIterable<Item>,
+  prepare: (item: Item) => Promise<Prepared>,
+  finish: (item: Item, prepared: Prepared) => Promise<void>,
+): Promise<void> {
+  let running: Promise<void> = Promise.resolve();
+  for await (const item of items) {
+    const prepared = prepare(item);
+    // Whoever waits for it comes later; until then a failure is nobody's.
+    prepared.catch(() => undefined);
+    await running;
+    running = prepared.then((ready) => finish(item, ready));
+    running.catch(() => undefined);
+  }
+  await running;
+}
+
+/** Chunks that are read together. */
+async function* windows(source: Disk): AsyncGenerator<Chunk[]> {
+  let window: Chunk[] = [];
+  let bytes = 0;
+  for await (const chunk of copyChunks(source)) {
+    window.push(chunk);
+    if (chunk.data) bytes += chunk.length;
+    if (bytes < WINDOW && window.length < WINDOW_CHUNKS) continue;
+    yield window;
+    window = [];
+    bytes = 0;
+  }
+  if (window.length > 0) yield window;
+}
+
+/** The content of the chunks that hold data, in their order. */
+async function readWindow(
+  window: readonly Chunk[],
+  options: Settings,
+): Promise<Uint8Array<ArrayBuffer>[]> {
+  const chunks = window.filter(({ data }) => data);
+  const contents = chunks.map(({ length }) => new Uint8Array(length));
+  const transfer = new Transfer(
+    (at, bytes) => {
+      const index = chunkAt(chunks, at);
+      contents[index]?.set(bytes, at - (chunks[index] as Chunk).offset);
+    },
+    { pool: options.pool, signal: options.signal },
+  );
+  const extents: ChainExtent[] = [];
+  for (const chunk of chunks) for (const extent of chunk.extents) extents.push(extent);
+  await transfer.add(extents);
+  await transfer.end();
+  return contents;
+}
+
+/** Index of the chunk that holds a guest offset (bytes); one does. */
+function chunkAt(chunks: readonly Chunk[], offset: number): number {
+  let low = 0;
+  let high = chunks.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if ((chunks[middle] as Chunk).offset <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/** The bytes of a window, whole clusters: zeros where there is nothing. */
+async function readPackWindow(
+  window: PackWindow,
+  clusterSize: number,
+  options: Settings,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(alignUp(window.length, clusterSize));
+  for (const { start, extents } of window.parts) {
+    const transfer = new Transfer(
+      (at, part) => {
+        bytes.set(part, start + at - window.offset);
+      },
+      { pool: options.pool, signal: options.signal },
+    );
+    await transfer.add(extents);
+    await transfer.end();
+  }
+  return bytes;
+}
