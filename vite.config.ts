@@ -31,5 +31,14 @@ export default defineConfig({
     license: { fileName: 'licenses.md' },
     reportCompressedSize: false,
   },
-  optimizeDeps: { include: ['@noble/hashes/sha2.js', 'comlink', 'idb-keyval', 'pako'] },
+  optimizeDeps: {
+    include: [
+      '@noble/hashes/hmac.js',
+      '@noble/hashes/legacy.js',
+      '@noble/hashes/sha2.js',
+      'comlink',
+      'idb-keyval',
+      'pako',
+    ],
+  },
 });

@@ -42,7 +42,15 @@ export default defineConfig({
         extends: true,
         plugins: [svelte()],
         optimizeDeps: {
-          include: ['@noble/hashes/sha2.js', 'comlink', 'fast-check', 'idb-keyval', 'pako'],
+          include: [
+            '@noble/hashes/hmac.js',
+            '@noble/hashes/legacy.js',
+            '@noble/hashes/sha2.js',
+            'comlink',
+            'fast-check',
+            'idb-keyval',
+            'pako',
+          ],
         },
         worker: { format: 'es' },
         test: {

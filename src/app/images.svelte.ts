@@ -1,5 +1,6 @@
 import { announcer } from './announcer.svelte.ts';
 import { engine } from './engine.svelte.ts';
+import { ChecksumState } from './checksum-state.svelte.ts';
 import { checkSeconds } from './forecast.ts';
 import { chooseFiles, hasSavePicker, type Chosen } from './files.ts';
 import { jobs } from './jobs.svelte.ts';
@@ -107,6 +108,7 @@ class Images {
   async close(image: OpenImage): Promise<void> {
     image.check.job?.cancel();
     image.convert.job?.cancel();
+    image.checksum.cancel();
     const index = this.list.indexOf(image);
     this.list = this.list.filter((other) => other !== image);
     if (this.#current === image) this.show(this.list[Math.min(index, this.list.length - 1)]);
@@ -168,6 +170,7 @@ class Images {
     image.backing = undefined;
     image.check = new CheckState();
     image.convert = new ConvertState();
+    image.checksum = new ChecksumState();
     try {
       const client = await engine.client();
       const opened = await client.open(image.chosen.file, image.raw ? { raw: true } : {});

@@ -36,7 +36,7 @@ function act(event: KeyboardEvent, actions: KeyActions): boolean {
     actions.help();
     return true;
   }
-  const index = ['1', '2', '3', '4'].indexOf(event.key);
+  const index = ['1', '2', '3', '4', '5'].indexOf(event.key);
   if (index < 0) return false;
   actions.panel(index);
   return true;

@@ -5,12 +5,13 @@ import type {
   LeftBehind,
   OpenedImage,
 } from '../worker/api.ts';
+import { ChecksumState } from './checksum-state.svelte.ts';
 import type { Chosen } from './files.ts';
 import type { RunningJob } from './jobs.svelte.ts';
 import type { Problem } from './problem.ts';
 
-/** What can be done with an image: its tabs, in the order of the keys 1 to 4. */
-export const PANELS = ['overview', 'check', 'convert', 'console'] as const;
+/** What can be done with an image: its tabs, in the order of the keys 1 to 5. */
+export const PANELS = ['overview', 'check', 'convert', 'checksum', 'console'] as const;
 export type Panel = (typeof PANELS)[number];
 
 /** The check of one image: before, during and after. */
@@ -60,6 +61,7 @@ export class OpenImage {
   panel = $state<Panel>('overview');
   check = $state.raw(new CheckState());
   convert = $state.raw(new ConvertState());
+  checksum = $state.raw(new ChecksumState());
 
   constructor(chosen: Chosen) {
     this.chosen = chosen;
@@ -75,7 +77,7 @@ export class OpenImage {
 
   /** Whether something works on it now. */
   get busy(): boolean {
-    return this.check.job !== undefined || this.convert.job !== undefined;
+    return this.check.job !== undefined || this.convert.job !== undefined || this.checksum.busy;
   }
 
   /** The image names a backing file, and nobody has given it. */

@@ -1,4 +1,5 @@
 /** All that the frame needs once the first screen is painted, as one thing to load. */
+export { dropLabel, openFiles } from './checksum-lists.ts';
 export { engine } from './engine.svelte.ts';
 export { images } from './images.svelte.ts';
 export { jobs } from './jobs.svelte.ts';

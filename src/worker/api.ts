@@ -4,10 +4,13 @@
  */
 import type { ErrorCode, ForeignContent } from '../engine/errors.ts';
 import type { CheckReport } from '../engine/operations/check-report.ts';
+import type { ChecksumReport } from '../engine/operations/checksum.ts';
+import type { ChecksumVerdict, Expectation } from '../engine/operations/checksum-list.ts';
 import type { Finding, FindingKind, Owner, Severity } from '../engine/operations/finding.ts';
 import type { ImageInfo } from '../engine/operations/inspect.ts';
 import type { Stage } from '../engine/operations/operation.ts';
 
+export type { ChecksumVerdict, Expectation };
 export type { CheckReport, ErrorCode, Finding, FindingKind, ForeignContent, ImageInfo };
 export type { Owner, Severity, Stage };
 
@@ -48,11 +51,23 @@ export type Target =
 export type JobRequest =
   | { kind: 'check'; image: ImageId }
   | { kind: 'convert'; image: ImageId; target: Target; verify: boolean }
+  | ChecksumRequest
   | { kind: 'command'; line: string };
+
+export type HashName = ChecksumReport['algorithm'];
+
+/** The digest of an image's file, or of the content that the guest reads. */
+export interface ChecksumRequest {
+  kind: 'checksum';
+  image: ImageId;
+  of: 'file' | 'content';
+  algorithm: HashName;
+}
 
 /** What a job may end with. */
 export interface JobResults {
   check: CheckReport;
+  checksum: ChecksumResult;
   convert: ConvertResult;
   command: CommandResult;
 }
@@ -66,6 +81,24 @@ export interface ConvertResult {
   /** Whether the result was read again and compared with the source. */
   verified: boolean;
   milliseconds: number;
+}
+
+/** A digest in lower-case hexadecimal, of `size` bytes. */
+export interface ChecksumResult extends ChecksumReport {
+  milliseconds: number;
+}
+
+/** A list of checksums (or one digest) as text, and a file with the digests known of it. */
+export interface ListQuestion {
+  text: string;
+  name: string;
+  digests: Partial<Record<HashName, string>>;
+}
+
+export interface ListAnswer {
+  expectation: Expectation;
+  /** Undefined as long as the digest that is wanted is not known. */
+  verdict: ChecksumVerdict | undefined;
 }
 
 export interface CommandResult {
@@ -93,7 +126,7 @@ export type JobEvent =
       rate: number;
     }
   | { type: 'output'; stream: 'out' | 'err'; text: string }
-  | { type: 'done'; result: CheckReport | ConvertResult | CommandResult }
+  | { type: 'done'; result: JobResults[keyof JobResults] }
   | { type: 'failed'; error: WireError; left: LeftBehind | undefined };
 
 /**
@@ -125,6 +158,8 @@ export interface EngineApi {
   /** Opens it again, under the same id, with `file` as the backing image that is missing. */
   attachBacking(image: ImageId, file: File): Promise<OpenedImage>;
   close(image: ImageId): Promise<void>;
+  /** What published checksums say of a file. */
+  askList(question: ListQuestion): Promise<ListAnswer>;
   /**
    * Starts a job; its events ({@link JobEvent}) come through the port, the last one is `done` or
    * `failed`. The port is the worker's then, which closes it at the end.

@@ -6,6 +6,8 @@ import type {
   EngineFacts,
   ImageId,
   JobResults,
+  ListAnswer,
+  ListQuestion,
   OpenedImage,
   OpenOptions,
   PrivateFile,
@@ -87,6 +89,11 @@ export class EngineClient {
 
   close(image: ImageId): Promise<void> {
     return this.#call((api) => api.close(image));
+  }
+
+  /** What published checksums say of a file. */
+  askList(question: ListQuestion): Promise<ListAnswer> {
+    return this.#call((api) => api.askList(question));
   }
 
   privateFiles(): Promise<PrivateFile[]> {

@@ -1,6 +1,7 @@
 /** The thread in which the engine runs: exposes the EngineApi to the page. */
 import { expose } from 'comlink';
 import type { EngineApi } from './api.ts';
+import { askList } from './checksum.ts';
 import { storageFacts } from './facts.ts';
 import { Images } from './images.ts';
 import { Jobs } from './jobs.ts';
@@ -17,6 +18,7 @@ const api: EngineApi = {
   open: (file, options) => images.open(file, options),
   attachBacking: (image, file) => images.attachBacking(image, file),
   close: (image) => Promise.resolve(images.close(image)),
+  askList: (question) => Promise.resolve(askList(question)),
   start: (request, events) => Promise.resolve(jobs.start(request, events)),
   cancel: (job) => Promise.resolve(jobs.cancel(job)),
   ping: () => Promise.resolve(),

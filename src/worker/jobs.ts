@@ -17,6 +17,7 @@ import type {
   LeftBehind,
   Target,
 } from './api.ts';
+import { checksum } from './checksum.ts';
 import { codecPool } from './codec-pool.ts';
 import { runCommandLine } from './console-host.ts';
 import type { Images } from './images.ts';
@@ -86,6 +87,8 @@ function perform(request: JobRequest, context: JobContext): Promise<JobResults[k
   switch (request.kind) {
     case 'check':
       return check(request.image, context);
+    case 'checksum':
+      return checksum(request, context);
     case 'convert':
       return convert(request, context);
     case 'command':

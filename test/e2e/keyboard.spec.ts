@@ -36,7 +36,7 @@ test('from the first screen to a verified copy without a pointer', async ({ page
   await tabTo(page, /^Convert$/);
   await page.keyboard.press('Enter');
   await expect(page.getByTestId('convert-done')).toBeVisible();
-  await page.keyboard.press('4');
+  await page.keyboard.press('5');
   await tabTo(page, /^Command line$/);
   await page.keyboard.type('qemu-img in');
   await page.keyboard.press('Tab');
@@ -82,7 +82,7 @@ test('the tabs move by arrows', async ({ page }) => {
   await openImage(page, SAMPLE);
   await page.getByRole('tab', { name: 'Overview' }).focus();
   await page.keyboard.press('ArrowRight');
-  await expect(page.getByRole('tab', { name: 'Check' })).toBeFocused();
+  await expect(page.getByRole('tab', { name: 'Check', exact: true })).toBeFocused();
   await page.keyboard.press('End');
   await expect(page.getByRole('tab', { name: 'Console' })).toBeFocused();
   await expect(page.getByTestId('console-input')).toBeVisible();

@@ -22,9 +22,9 @@ export async function openImage(page: Page, file: string | MadeFile): Promise<vo
 
 export async function showPanel(
   page: Page,
-  name: 'Overview' | 'Check' | 'Convert' | 'Console',
+  name: 'Overview' | 'Check' | 'Convert' | 'Checksum' | 'Console',
 ): Promise<void> {
-  await page.getByRole('tab', { name }).click();
+  await page.getByRole('tab', { name, exact: true }).click();
 }
 
 /** Converts the image on the screen into the browser's storage and downloads the result. */

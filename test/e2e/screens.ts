@@ -34,7 +34,18 @@ export const SCREENS: Screen[] = [
       await page.getByTestId('convert-done').waitFor();
     },
   },
-  { name: 'console, empty', show: (page) => panel(page, 3) },
+  { name: 'checksum, empty', show: (page) => panel(page, 3) },
+  {
+    name: 'checksum',
+    show: async (page) => {
+      await page.getByTestId('checksum-published').fill('a'.repeat(64));
+      await page.getByTestId('checksum-file').click();
+      await page.getByTestId('checksum-verdict').waitFor();
+      await page.getByTestId('checksum-content').click();
+      await page.getByTestId('digest-content').waitFor();
+    },
+  },
+  { name: 'console, empty', show: (page) => panel(page, 4) },
   {
     name: 'console',
     show: async (page) => {

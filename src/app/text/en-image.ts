@@ -1,4 +1,5 @@
 import { count } from './en.ts';
+import { enChecksum } from './en-checksum.ts';
 import { enErrors } from './en-errors.ts';
 import { enFindings, enOwners } from './en-findings.ts';
 
@@ -11,7 +12,13 @@ export const enImage = {
   screen: {
     opening: (name: string) => `Opening ${name}…`,
     opened: (name: string) => `${name} is open`,
-    panels: { overview: 'Overview', check: 'Check', convert: 'Convert', console: 'Console' },
+    panels: {
+      overview: 'Overview',
+      check: 'Check',
+      convert: 'Convert',
+      checksum: 'Checksum',
+      console: 'Console',
+    },
     panelsLabel: 'What to do with this image',
     disk: (size: string) => `${size} disk`,
     file: (size: string) => `${size} file`,
@@ -251,6 +258,8 @@ export const enImage = {
     deleted: 'The copy in this browser was deleted.',
   },
 
+  checksum: enChecksum,
+
   progress: {
     stages: {
       planning: 'Planning',
@@ -272,6 +281,7 @@ export const enImage = {
     jobs: {
       check: (name: string) => `Checking ${name}`,
       convert: (name: string) => `Converting ${name}`,
+      checksum: (name: string) => `Computing the checksum of ${name}`,
       command: (name: string) => name,
     },
     started: (what: string) => `${what}: started`,

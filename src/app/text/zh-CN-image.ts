@@ -1,4 +1,5 @@
 import type { ImageText } from './en-image.ts';
+import { zhChecksum } from './zh-CN-checksum.ts';
 import { zhErrors } from './zh-CN-errors.ts';
 import { zhFindings, zhOwners } from './zh-CN-findings.ts';
 
@@ -11,7 +12,13 @@ export const zhImage: ImageText = {
   screen: {
     opening: (name) => `正在打开 ${name}…`,
     opened: (name) => `${name} 已打开`,
-    panels: { overview: '概览', check: '检查', convert: '转换', console: '控制台' },
+    panels: {
+      overview: '概览',
+      check: '检查',
+      convert: '转换',
+      checksum: '校验和',
+      console: '控制台',
+    },
     panelsLabel: '对此镜像的操作',
     disk: (size) => `磁盘 ${size}`,
     file: (size) => `文件 ${size}`,
@@ -240,6 +247,8 @@ export const zhImage: ImageText = {
     deleted: '此浏览器中的副本已删除。',
   },
 
+  checksum: zhChecksum,
+
   progress: {
     stages: {
       planning: '正在规划',
@@ -260,6 +269,7 @@ export const zhImage: ImageText = {
     jobs: {
       check: (name) => `检查 ${name}`,
       convert: (name) => `转换 ${name}`,
+      checksum: (name) => `计算 ${name} 的校验和`,
       command: (name) => name,
     },
     started: (what) => `${what}：已开始`,
