@@ -10,6 +10,7 @@ import {
   readFileSync,
   readSync,
   write,
+  writeSync,
   type BigIntStats,
 } from 'node:fs';
 import { promisify } from 'node:util';
@@ -23,7 +24,7 @@ const cutFile = promisify(ftruncate);
 const readFrom = promisify(read);
 const writeTo = promisify(write);
 
-/** Up to this many bytes a read is done at once: the way through the thread pool takes longer. */
+/** Up to this many bytes are read or written at once: the way through the thread pool is longer. */
 const SYNC_BYTES = 256 * 1024;
 /** Linux reads and writes at most 2^31 - 4096 bytes in one call. */
 const MOST_AT_ONCE = 2 ** 30;
@@ -98,8 +99,11 @@ export class FileStorage implements Storage {
     try {
       while (done < source.length) {
         const length = Math.min(source.length - done, MOST_AT_ONCE);
-        const { bytesWritten } = await writeTo(this.#file, source, done, length, offset + done);
-        done += bytesWritten;
+        const at = offset + done;
+        done +=
+          length <= SYNC_BYTES
+            ? writeSync(this.#file, source, done, length, at)
+            : (await writeTo(this.#file, source, done, length, at)).bytesWritten;
       }
     } catch (error) {
       throw writeFailure(this.name, offset, source.length, error);
