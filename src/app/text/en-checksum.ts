@@ -59,6 +59,9 @@ export const enChecksum = {
     zeros: 'Zeros have to be counted too: a large disk takes its time even when it is empty.',
     digest: 'SHA-256 of the content',
     raw: 'This raw disk is nothing but its content: one checksum answers both.',
+    missing: (name: string) =>
+      `This image holds only changes. Open “${name}” first, otherwise parts of the disk are unknown.`,
+    toOverview: 'To the Overview',
     same: 'The same with qemu-img and sha256sum',
   },
 

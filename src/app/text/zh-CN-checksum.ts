@@ -55,6 +55,8 @@ export const zhChecksum: ChecksumText = {
     zeros: '零也必须计算在内：即使是空的大磁盘，也需要一些时间。',
     digest: '内容的 SHA-256',
     raw: '原始磁盘就是内容本身：一个校验和即可回答两个问题。',
+    missing: (name) => `此镜像只保存差异。请先打开“${name}”，否则磁盘的部分内容未知。`,
+    toOverview: '前往“概览”',
     same: '用 qemu-img 和 sha256sum 得到相同结果',
   },
 
