@@ -9,11 +9,10 @@ import {
   notSupported,
   outputFormat,
   readArguments,
-  refuseDescriptions,
   usageFailure,
   type Context,
 } from './context.ts';
-import { openByName, probeChain } from './images.ts';
+import { openByName, probeChain, type OpenRequest } from './images.ts';
 import { formatJson, type Value } from './json.ts';
 import { errorText } from './messages.ts';
 import { toDecimals } from './sizes.ts';
@@ -46,10 +45,13 @@ export async function check(context: Context, argv: readonly string[]): Promise<
     throw usageFailure('Expecting one image file name');
   }
   const output = outputFormat(given.value('output'));
-  refuseDescriptions(given);
   checkCacheMode(given.value('source-cache'), 'source cache');
   if (given.has('repair')) throw notSupported('Repairing (-r)');
-  const result = await run(context, name, given.value('format'));
+  const result = await run(context, {
+    name,
+    format: given.value('format'),
+    imageOpts: given.has('image-opts'),
+  });
   if (!given.has('quiet')) {
     const text = output === 'json' ? `${formatJson(result.json)}\n` : toText(result.report);
     context.host.stdout(text);
@@ -63,12 +65,12 @@ interface Result {
   json: Value;
 }
 
-async function run(context: Context, name: string, format: string | undefined): Promise<Result> {
-  const image = await openByName(context, { name, format, mode: 'check' });
+async function run(context: Context, request: Omit<OpenRequest, 'mode'>): Promise<Result> {
+  const image = await openByName(context, { ...request, mode: 'check' });
   try {
-    const { backing, qcow2 } = image.info;
-    const namesFiles = backing !== undefined || qcow2?.dataFile !== undefined;
-    if (namesFiles) await probeChain(context, { name, format, mode: 'read' });
+    const { backing, qcow2, encrypted } = image.info;
+    const needsMore = backing !== undefined || qcow2?.dataFile !== undefined || encrypted;
+    if (needsMore) await probeChain(context, { ...request, mode: 'read' });
     const messages = new CheckMessages(context);
     const checked = await checkImage(image.disk, {
       signal: context.signal,
@@ -78,7 +80,7 @@ async function run(context: Context, name: string, format: string | undefined): 
       },
     });
     if (checked.aborted !== undefined) throw new CommandFailure(`Check failed: ${checked.aborted}`);
-    return { report: checked, json: toJson(image.name, image.disk.format, checked) };
+    return { report: checked, json: toJson(request.name, image.disk.format, checked) };
   } catch (error) {
     if (!isImageError(error, 'check-unsupported')) throw error;
     throw new CommandFailure(errorText(error), EXIT_UNSUPPORTED, error);

@@ -25,7 +25,6 @@ import {
   isCancelled,
   outputFormat,
   readArguments,
-  refuseDescriptions,
   usageFailure,
   type Arguments,
   type Context,
@@ -99,6 +98,7 @@ interface Task {
   /** Of the file, not of what the guest reads. */
   ofFile: boolean;
   format: string | undefined;
+  imageOpts: boolean;
   snapshot: SnapshotKey | undefined;
   output: 'human' | 'json';
 }
@@ -116,7 +116,6 @@ function readTask(given: Arguments<Id>): Task {
   if (name === undefined || given.operands.length > 1) {
     throw usageFailure('Expecting one image file name');
   }
-  refuseDescriptions(given);
   // What a list says, it says of files.
   const ofFile = given.has('file') || given.has('sums');
   if (given.has('expect') && given.has('sums')) {
@@ -125,6 +124,7 @@ function readTask(given: Arguments<Id>): Task {
   for (const [id, option] of [
     ['snapshot', '-l'],
     ['format', '-f'],
+    ['image-opts', '--image-opts'],
   ] as const) {
     if (ofFile && given.has(id)) {
       throw usageFailure(`${option} says nothing about the file itself (--file, --sums)`);
@@ -134,6 +134,7 @@ function readTask(given: Arguments<Id>): Task {
     name,
     ofFile,
     format: given.value('format'),
+    imageOpts: given.has('image-opts'),
     snapshot: readSnapshot(given.value('snapshot')),
     output: outputFormat(given.value('output')),
   };
@@ -204,9 +205,11 @@ async function compute(
   task: Task,
   options: ChecksumOptions,
 ): Promise<ChecksumReport> {
-  const { name, format, snapshot } = task;
+  const { name, format, imageOpts, snapshot } = task;
   if (task.ofFile) return withFile(context, name, (file) => checksumFile(file, options));
-  const image = await openByName(context, { name, format, mode: 'read', exitCode: EXIT_FAILED });
+  const image = await openByName(context, {
+    ...{ name, format, imageOpts, mode: 'read', exitCode: EXIT_FAILED },
+  });
   try {
     const disk = await diskOf(image.disk, snapshot);
     return await checksumDisk(disk, options).catch(async (error: unknown) => {

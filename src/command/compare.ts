@@ -6,7 +6,6 @@ import {
   COMMON,
   CommandFailure,
   readArguments,
-  refuseDescriptions,
   usageFailure,
   type Context,
 } from './context.ts';
@@ -35,13 +34,12 @@ const EXIT_MAP = 3;
 const EXIT_READ = 4;
 
 export async function compare(context: Context, argv: readonly string[]): Promise<number> {
-  const given = readArguments<Id>(context, argv, SPECS);
+  const given = readArguments<Id>(context, argv, SPECS, undefined, EXIT_OPEN);
   if (given.help) return 0;
   const [first, second] = given.operands;
   if (first === undefined || second === undefined || given.operands.length > 2) {
     throw usageFailure('Expecting two image file names');
   }
-  refuseDescriptions(given, EXIT_OPEN);
   checkCacheMode(given.value('source-cache'), 'source cache', EXIT_OPEN);
   const quiet = given.has('quiet');
   const say = (text: string) => {
@@ -53,6 +51,7 @@ export async function compare(context: Context, argv: readonly string[]): Promis
       names: [first, second],
       formats: [given.value('format'), given.value('second-format')],
       strict: given.has('strict'),
+      imageOpts: given.has('image-opts'),
       say,
       line,
     });
@@ -65,6 +64,7 @@ interface Task {
   names: readonly [string, string];
   formats: readonly [string | undefined, string | undefined];
   strict: boolean;
+  imageOpts: boolean;
   say: (text: string) => void;
   line: ProgressLine;
 }
@@ -72,7 +72,10 @@ interface Task {
 async function run(context: Context, task: Task): Promise<number> {
   const [firstName, secondName] = task.names;
   const open = (name: string, format: string | undefined) =>
-    openByName(context, { name, format, mode: 'read', exitCode: EXIT_OPEN });
+    openByName(context, {
+      ...{ name, format, mode: 'read', exitCode: EXIT_OPEN },
+      imageOpts: task.imageOpts,
+    });
   const first = await open(firstName, task.formats[0]);
   try {
     const second = await open(secondName, task.formats[1]);

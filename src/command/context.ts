@@ -4,10 +4,14 @@ import type { GivenOption, OptionSpec, ParsedArguments } from './arguments.ts';
 import { parseArguments } from './arguments.ts';
 import { HELP } from './help.ts';
 import type { CommandHost } from './host.ts';
+import { OptionFault } from './option-text.ts';
+import type { Secrets } from './secrets.ts';
 import { parseSize } from './sizes.ts';
 
 export interface Context {
   readonly host: CommandHost;
+  /** What `--object` has described. */
+  readonly secrets: Secrets;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -70,6 +74,7 @@ export interface Arguments<Id extends string> {
  * @throws CommandFailure for what is not an option
  */
 export function readArguments<Id extends string>(
+ * @param objectExitCode the exit code where `--object` makes no sense
   context: Context,
   argv: readonly string[],
   specs: readonly OptionSpec<Id | 'help'>[],
@@ -77,6 +82,7 @@ export function readArguments<Id extends string>(
 ): Arguments<Id> {
   const parsed: ParsedArguments<Id | 'help'> = parseArguments(argv, specs);
   const values = new Map<string, string>();
+  objectExitCode = 1,
   for (const option of parsed.options) {
     if (option.id === 'help') {
       context.host.stdout(HELP);
@@ -85,6 +91,13 @@ export function readArguments<Id extends string>(
     look(option);
     values.set(option.id, option.value);
   }
+    if (option.id === COMMON.object.id) {
+      const help = describeObject(context, option.value, objectExitCode);
+      if (help !== undefined) {
+        context.host.stdout(help);
+        return argumentsOf(true, parsed.operands, values);
+      }
+    }
   if (parsed.problem !== undefined) throw usageFailure(parsed.problem);
   return argumentsOf(false, parsed.operands, values);
 }
@@ -92,6 +105,16 @@ export function readArguments<Id extends string>(
 function argumentsOf<Id extends string>(
   help: boolean,
   operands: readonly string[],
+/** Takes a secret; returns the help that is asked for instead. */
+function describeObject(context: Context, text: string, exitCode: number): string | undefined {
+  try {
+    return context.secrets.describe(text);
+  } catch (error) {
+    if (!(error instanceof OptionFault)) throw error;
+    throw new CommandFailure(error.message, exitCode, error);
+  }
+}
+
   values: ReadonlyMap<string, string>,
 ): Arguments<Id> {
   return {
@@ -107,12 +130,6 @@ export function outputFormat(value: string | undefined): 'human' | 'json' {
   if (value === undefined || value === 'human') return 'human';
   if (value === 'json') return 'json';
   throw new CommandFailure('--output must be used with human or json as argument.');
-}
-
-/** What describes images or secrets in QEMU's own terms; none of it is known here. */
-export function refuseDescriptions(given: Arguments<'object' | 'image-opts'>, exitCode = 1): void {
-  if (given.has('object')) throw notSupported('--object', exitCode);
-  if (given.has('image-opts')) throw notSupported('--image-opts', exitCode);
 }
 
 const CACHE_MODES = ['none', 'off', 'writeback', 'writethrough', 'directsync', 'unsafe'];

@@ -6,7 +6,6 @@ import {
   checkCacheMode,
   notSupported,
   readArguments,
-  refuseDescriptions,
   sizeOption,
   type Arguments,
   type Context,
@@ -35,7 +34,6 @@ const SPECS = [
   COMMON.forceShare,
   { id: 'rate-limit', short: 'r', long: 'rate-limit', argument: true },
   COMMON.object,
-  { id: 'source-image-opts', long: 'source-image-opts' },
   COMMON.imageOpts,
   { id: 'target-image-opts', long: 'target-image-opts' },
   { id: 'salvage', long: 'salvage' },
@@ -159,15 +157,15 @@ function refuseCombinations(given: Arguments<Id>, options: string | undefined): 
 }
 
 function refuseUnsupported(given: Arguments<Id>): void {
-  refuseDescriptions(given);
-  if (given.has('source-image-opts')) throw notSupported('--source-image-opts');
-  if (given.has('target-image-opts')) throw notSupported('--target-image-opts');
   if (given.has('salvage')) throw notSupported('--salvage');
   if (given.has('rate-limit')) throw notSupported('A rate limit (-r)');
 }
 
 function requireRaw(given: Arguments<Id>, unknown: string): void {
   const format = given.value('output-format') ?? 'raw';
+  if (given.has('target-image-opts') && given.has('output-format')) {
+    throw new CommandFailure('--image-opts and --format are mutually exclusive');
+  }
   if (format === 'raw') return;
   if (isForeignFormat(format) || FORMAT_NAMES.some((known) => known === format)) {
     throw notSupported(`Converting to '${format}'`);

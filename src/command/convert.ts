@@ -7,9 +7,11 @@ import { CommandFailure, isCancelled, notSupported, type Context } from './conte
 import { checkTarget, readRequest, type ConvertTask } from './convert-options.ts';
 import { optionsHelp, rawOptions } from './creation-options.ts';
 import { reportCorruption } from './corruption.ts';
+import { parseImageOpts, rawPath } from './image-opts.ts';
 import { openByName, type OpenedImage } from './images.ts';
 import { creationText, errorText } from './messages.ts';
 import { fileName, refusedName } from './names.ts';
+import { OptionFault } from './option-text.ts';
 import { ProgressLine } from './progress.ts';
 
 export async function convert(context: Context, argv: readonly string[]): Promise<number> {
@@ -26,7 +28,12 @@ export async function convert(context: Context, argv: readonly string[]): Promis
   const sources: OpenedImage[] = [];
   try {
     for (const name of task.sources) {
-      sources.push(await openByName(context, { name, format: task.sourceFormat, mode: 'read' }));
+      sources.push(
+        await openByName(context, {
+          ...{ name, format: task.sourceFormat, mode: 'read' },
+          imageOpts: task.given.has('image-opts'),
+        }),
+      );
     }
     checkTarget(task);
     await copyAll(context, task, await disksOf(task, sources), line);
@@ -94,10 +101,11 @@ async function openTarget(
   { given, target: name }: ConvertTask,
   needed: number,
 ): Promise<Storage> {
-  const refusal = refusedName(name);
+  const described = given.has('target-image-opts');
+  const refusal = described ? undefined : refusedName(name);
   if (refusal !== undefined && name !== '') throw new CommandFailure(refusal);
   const keep = given.has('no-create');
-  const path = fileName(name);
+  const path = described ? rawTarget(name) : fileName(name);
   let storage: Storage;
   try {
     if (!keep) return await host.create(path);
@@ -113,6 +121,16 @@ async function openTarget(
   if (storage.size >= needed) return storage;
   await storage.close();
   throw new CommandFailure('output file is smaller than input file');
+}
+
+/** `--target-image-opts`: the file of a raw image. @throws CommandFailure */
+function rawTarget(text: string): string {
+  try {
+    return rawPath(parseImageOpts(text, () => undefined));
+  } catch (error) {
+    if (!(error instanceof OptionFault)) throw error;
+    throw new CommandFailure(`Could not open '${text}': ${error.message}`, 1, error);
+  }
 }
 
 /** What went wrong while copying and where, counted over all sources. */

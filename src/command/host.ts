@@ -22,6 +22,11 @@ export interface CommandHost {
    * @throws ImageError open-failed; same-file when it is open for reading already
    */
   modify?(name: string): Promise<Storage>;
+  /**
+   * All bytes of a file, which may be a pipe: for secrets. Absent where {@link open} can do it.
+   * @throws ImageError open-failed
+   */
+  contents?(name: string): Promise<Uint8Array<ArrayBuffer>>;
   /** A faster way to digest than the engine's own, where the platform has one. */
   readonly hasher?: HasherFactory;
   stdout(text: string): void;

@@ -1,28 +1,48 @@
 /** From a name on the command line to an open disk, with qemu-img's words where that fails. */
 import { FORMAT_NAMES, inspect, isImageError, openImage } from '../engine/index.ts';
-import type { Disk, FormatName, GateRequest } from '../engine/formats/format.ts';
+import type { Disk, FormatName, GateAnswer, GateRequest } from '../engine/formats/format.ts';
+import type { UnlockRequest } from '../engine/formats/format.ts';
 import type { ImageInfo } from '../engine/operations/inspect.ts';
 import type { Storage } from '../engine/storage/storage.ts';
-import { CommandFailure, type Context } from './context.ts';
+import { CommandFailure, report, type Context } from './context.ts';
 import { isForeignFormat, probeForeignFormat } from './foreign-formats.ts';
+import {
+  describeNode,
+  encryptionOf,
+  NodeOptions,
+  parseImageOpts,
+  parseJsonImage,
+  passFileOptions,
+  passImageOptions,
+  takeWindow,
+  type Encryption,
+  type FileNode,
+} from './image-opts.ts';
 import { errorText } from './messages.ts';
-import { fileName, refusedName, resolveName } from './names.ts';
+import { fileName, isProtocol, refusedName, resolveName } from './names.ts';
+import { OptionFault } from './option-text.ts';
 
 export interface OpenRequest {
   name: string;
+  /** `--image-opts`: the name is a list of options. */
+  imageOpts?: boolean | undefined;
   /** As given by the user or by an image; undefined or '': the content decides. */
   format: string | undefined;
   mode: 'info' | 'check' | 'read';
   /** The exit code where it cannot be opened. */
   exitCode?: number;
+  /** What there is to warn of has been said. */
+  quiet?: boolean;
 }
 
 /** A disk and what was opened for it. */
 export interface OpenedImage {
   readonly disk: Disk;
   readonly info: ImageInfo;
-  /** The file's name as it was opened. */
+  /** What opens it again: the name of its file, or JSON where that is not all. */
   readonly name: string;
+  /** The file's name as it was opened: names in the image are seen from there. */
+  readonly path: string;
   close(): Promise<void>;
 }
 
@@ -37,7 +57,12 @@ const BITMAP_WARNING =
  * @throws CommandFailure `Could not open ...`
  */
 export async function openByName(context: Context, request: OpenRequest): Promise<OpenedImage> {
-  const opener = new ChainOpener(context);
+  if (request.imageOpts === true && (request.format ?? '') !== '') {
+    const text = '--image-opts and --format are mutually exclusive';
+    throw new CommandFailure(text, request.exitCode);
+  }
+  await loadSecrets(context, request.exitCode);
+  const opener = new ChainOpener(context, request.quiet === true);
   try {
     return await opener.open(request);
   } catch (error) {
@@ -55,8 +80,33 @@ export async function openByName(context: Context, request: OpenRequest): Promis
  * for a check, although it looks at none of them.
  */
 export async function probeChain(context: Context, request: OpenRequest): Promise<void> {
-  const image = await openByName(context, { ...request, mode: 'read' });
+  const image = await openByName(context, { ...request, mode: 'read', quiet: true });
   await image.close();
+}
+
+async function loadSecrets({ secrets }: Context, exitCode: number | undefined): Promise<void> {
+  try {
+    await secrets.load();
+  } catch (error) {
+    if (!(error instanceof OptionFault)) throw error;
+    throw new CommandFailure(error.message, exitCode, error);
+  }
+}
+
+const NO_ENCRYPTION: Encryption = { format: undefined, keySecret: undefined };
+
+/** An image whose file is open, and what its options say of the rest. */
+interface Node {
+  readonly storage: Storage;
+  /** The engine's name of the format, or undefined to let the content decide. */
+  readonly format: FormatName | undefined;
+  readonly file: FileNode;
+  readonly encryption: Encryption;
+  /** Of the files that it names; `none` where it is to be taken as naming no backing file. */
+  readonly backing: NodeOptions | 'none';
+  readonly dataFile: NodeOptions;
+  /** What is left. */
+  readonly options: NodeOptions;
 }
 
 /** Opens one image after the other, down the chain, and remembers what to close. */
@@ -64,57 +114,144 @@ class ChainOpener {
   /** How many backing files were asked for. */
   depth = 0;
   readonly #context: Context;
+  readonly #quiet: boolean;
   readonly #storages: Storage[] = [];
-  /** The name of the file opened last: names in it are seen from there. */
-  #from = '';
+  /** The one opened last: what is asked for next is a matter of its options. */
+  #node: Node | undefined;
 
-  constructor(context: Context) {
+  constructor(context: Context, quiet: boolean) {
     this.#context = context;
+    this.#quiet = quiet;
   }
 
-  async open({ name, format, mode }: OpenRequest): Promise<OpenedImage> {
-    const storage = await this.#openFile(name);
-    const known = await this.#decideFormat(storage, format ?? '');
-    const disk = await openImage(storage, {
-      ...(known === undefined ? {} : { format: known }),
-      ...(mode === 'read' ? { gate: (request: GateRequest) => this.#openNamed(request) } : {}),
+  async open(request: OpenRequest): Promise<OpenedImage> {
+    const { name, format = '', mode } = request;
+    const described = this.#describe(request);
+    const node = await this.#openNode(described ?? new NodeOptions(), {
+      name: described === undefined ? name : undefined,
+      format,
+    });
+    const disk = await openImage(node.storage, {
+      ...(node.format === undefined ? {} : { format: node.format }),
+      ...(mode === 'read' ? { gate: (asked: GateRequest) => this.#openNamed(asked) } : {}),
+      unlock: (asked) => this.#unlock(asked),
       mode,
     });
     const info = await inspect(disk);
-    if (info.qcow2?.bitmapsInconsistent === true) this.#context.host.stderr(BITMAP_WARNING);
-    return { disk, info, name: fileName(name), close: () => disk.close() };
+    finish(node, info, mode);
+    if (info.qcow2?.bitmapsInconsistent === true && !this.#quiet) {
+      this.#context.host.stderr(BITMAP_WARNING);
+    }
+    return {
+      ...{ disk, info },
+      name: describeNode(node.file, disk.format, node.encryption),
+      path: node.file.path,
+      close: () => disk.close(),
+    };
   }
 
   async close(): Promise<void> {
     for (const storage of this.#storages) await storage.close();
   }
 
-  #openNamed(request: GateRequest): Promise<Storage> {
-    return request.kind === 'backing' ? this.#openBacking(request) : this.#openDataFile(request);
-  }
-
-  async #openBacking({ name, format }: GateRequest): Promise<Storage> {
-    this.depth++;
-    const storage = await this.#openFile(resolveName(name, this.#from));
-    await this.#decideFormat(storage, format);
-    return storage;
+  /** The options that a name stands for; undefined for the name of a file. */
+  #describe({ name, imageOpts }: OpenRequest): NodeOptions | undefined {
+    if (imageOpts !== true) return parseJsonImage(name);
+    return parseImageOpts(name, (text) => {
+      this.#warn(text);
+    });
   }
 
   /**
-   * Always the name of a file, whatever it looks like: an image may not choose a protocol. Unlike
-   * the name of a backing file it is seen from where the command runs, not from the image.
+   * Opens the file of an image.
+   * @param known its name and format as far as they are known without options
    */
-  #openDataFile({ name }: GateRequest): Promise<Storage> {
-    if (name === '') throw new Refusal("'data-file' is required for this image");
-    return this.#openPath(name);
+  async #openNode(
+    options: NodeOptions,
+    known: { name: string | undefined; format: string },
+  ): Promise<Node> {
+    const driver = options.takeText('driver');
+    // A format that was asked for goes before the options; that of an image goes behind them.
+    const format = (known.name === undefined ? known.format : '') || (driver ?? known.format);
+    if (driver !== undefined) engineFormat(format);
+    const opened = await this.#openFileOf(options, format, known.name);
+    const decided = await decideFormat(opened.storage, format);
+    const { storage, window } =
+      decided === 'raw' ? takeWindow(opened.storage, options) : { ...opened, window: undefined };
+    this.#node = {
+      ...{ storage, options, format: decided },
+      file: window === undefined ? opened.file : { ...opened.file, window },
+      encryption: decided === 'raw' ? NO_ENCRYPTION : encryptionOf(options),
+      backing: this.#takeBacking(options),
+      dataFile: options.takePart('data-file'),
+    };
+    return this.#node;
   }
 
-  async #openFile(name: string): Promise<Storage> {
+  #takeBacking(options: NodeOptions): NodeOptions | 'none' {
+    const value = options.value('backing');
+    if (value !== null && value !== '') return options.takePart('backing');
+    options.take('backing');
+    const text = 'Use of "backing": "" is deprecated; use "backing": null instead';
+    if (value === '') this.#warn(text);
+    return 'none';
+  }
+
+  #warn(text: string): void {
+    if (!this.#quiet) report(this.#context, `warning: ${text}`);
+  }
+
+  /** `file` of an image, or its name. */
+  async #openFileOf(
+    options: NodeOptions,
+    format: string,
+    name: string | undefined,
+  ): Promise<{ storage: Storage; file: FileNode }> {
+    const reference = options.takeText('file');
+    const file = options.takePart('file');
+    if (reference !== undefined && !file.isEmpty) {
+      const problem = 'Cannot reference an existing block device';
+      throw new OptionFault(`${problem} with additional options or a new filename`);
+    }
+    if (reference !== undefined) {
+      const where = `device='${reference}' nor node-name='${reference}'`;
+      throw new OptionFault(`Cannot find ${where}`);
+    }
+    if (!file.isEmpty) return this.#openFile(file, name);
+    if (name !== undefined) return this.#openNameOf(name);
+    const needed = 'A block device must be specified for "file"';
+    throw new OptionFault(format === '' ? 'Must specify either driver or file' : needed);
+  }
+
+  async #openFile(
+    options: NodeOptions,
+    name: string | undefined,
+  ): Promise<{ storage: Storage; file: FileNode }> {
+    const driver = options.takeText('driver') ?? 'file';
+    if (driver === 'raw') {
+      const inner = await this.#openFileOf(options, driver, undefined);
+      const { storage, window } = takeWindow(inner.storage, options);
+      passImageOptions(options, 'raw');
+      refuseLeft(options, (option) => `Block format 'raw' does not support the option '${option}'`);
+      return { storage, file: { ...inner.file, layers: [...inner.file.layers, window] } };
+    }
+    if (driver !== 'file') {
+      engineFormat(driver);
+      throw new OptionFault(`A file within '${driver}' is not supported by this version`);
+    }
+    const path = options.takeText('filename') ?? name ?? '';
+    if (path === '') throw new OptionFault("The 'file' block driver requires a file name");
+    const storage = await this.#openPath(path);
+    passFileOptions(options);
+    refuseLeft(options, (option) => `Block protocol 'file' doesn't support the option '${option}'`);
+    return { storage, file: { path, layers: [], window: undefined } };
+  }
+
+  async #openNameOf(name: string): Promise<{ storage: Storage; file: FileNode }> {
     const refusal = refusedName(name);
-    if (refusal !== undefined) throw new Refusal(refusal);
+    if (refusal !== undefined) throw new OptionFault(refusal);
     const path = fileName(name);
-    this.#from = path;
-    return this.#openPath(path);
+    return { storage: await this.#openPath(path), file: { path, layers: [], window: undefined } };
   }
 
   async #openPath(path: string): Promise<Storage> {
@@ -123,23 +260,104 @@ class ChainOpener {
     return storage;
   }
 
-  /** The engine's name of the format, or undefined to let the content decide. */
-  async #decideFormat(storage: Storage, format: string): Promise<FormatName | undefined> {
-    const foreign = format === '' ? await probeForeignFormat(storage) : format;
-    if (foreign === undefined) return undefined;
-    const known = FORMAT_NAMES.find((candidate) => candidate === foreign);
-    if (known !== undefined) return known;
-    if (!isForeignFormat(foreign)) throw new Refusal(`Unknown driver '${foreign}'`);
-    throw new Refusal(`The format '${foreign}' is not supported by this version`);
+  #openNamed(request: GateRequest): Promise<Storage | GateAnswer | 'none'> {
+    return request.kind === 'backing' ? this.#openBacking(request) : this.#openDataFile(request);
+  }
+
+  async #openBacking({ name, format }: GateRequest): Promise<GateAnswer | 'none'> {
+    const above = this.#node;
+    const options = above?.backing ?? new NodeOptions();
+    if (options === 'none') return options;
+    this.depth++;
+    const resolved = resolveName(name, above?.file.path ?? '');
+    const node = await this.#openNode(options, { name: resolved, format });
+    passImageOptions(node.options, node.format ?? 'qcow2');
+    refuseLeft(node.options, (option) => unknownOption(node.format ?? 'qcow2', option));
+    return { storage: node.storage, format: node.format };
+  }
+
+  /**
+   * Always the name of a file, whatever it looks like: an image may not choose a protocol. Unlike
+   * the name of a backing file it is seen from where the command runs, not from the image.
+   */
+  async #openDataFile({ name }: GateRequest): Promise<Storage> {
+    const options = this.#node?.dataFile ?? new NodeOptions();
+    if (name === '' && options.isEmpty) {
+      throw new OptionFault("'data-file' is required for this image");
+    }
+    return (await this.#openFile(options, name)).storage;
+  }
+
+  /** A secret is tried once: whoever names the wrong one cannot be asked for another. */
+  #unlock({ method, attempt }: UnlockRequest): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { keySecret, format } = this.#node?.encryption ?? {};
+    checkEncryption(format, method);
+    if (keySecret === undefined) {
+      throw new OptionFault("Parameter 'encrypt.key-secret' is required for cipher");
+    }
+    const { secrets } = this.#context;
+    return Promise.resolve(attempt > 0 ? undefined : secrets.passphrase(keySecret));
   }
 }
 
-/** A refusal of the command line's own, on its way through the engine. */
-class Refusal extends Error {}
+/** What options say, and the image says otherwise. @throws OptionFault */
+function checkEncryption(format: string | undefined, actual: 'none' | 'aes' | 'luks'): void {
+  if (format === undefined || format === actual) return;
+  throw new OptionFault(
+    actual === 'none'
+      ? `No encryption in image header, but options specified format '${format}'`
+      : `Header reported '${actual}' encryption format but options specify '${format}'`,
+  );
+}
+
+/** Refuses options that nobody has asked for. @throws OptionFault */
+function finish({ encryption, backing, options }: Node, info: ImageInfo, mode: string): void {
+  if (info.qcow2 !== undefined) checkEncryption(encryption.format, info.qcow2.encryption);
+  else if (encryption.keySecret !== undefined) {
+    throw new OptionFault(unknownOption(info.format, 'encrypt.key-secret'));
+  }
+  passImageOptions(options, info.format);
+  refuseLeft(options, (option) => unknownOption(info.format, option));
+  if (backing === 'none' || (mode !== 'info' && info.backing !== undefined)) return;
+  if (mode !== 'info' && !backing.isEmpty) {
+    throw new OptionFault(
+      'A backing file for an image without one is not supported by this version',
+    );
+  }
+  // For `info` no other file is opened.
+  refuseLeft(backing, (option) => unknownOption(info.format, `backing.${option}`));
+}
+
+function unknownOption(format: string, option: string): string {
+  return `Block format '${format}' does not support the option '${option}'`;
+}
+
+function refuseLeft({ first }: NodeOptions, text: (option: string) => string): void {
+  if (first !== undefined) throw new OptionFault(text(first));
+}
+
+/** The engine's name of the format of a file, or undefined to let the content decide. */
+async function decideFormat(storage: Storage, format: string): Promise<FormatName | undefined> {
+  const found = format === '' ? await probeForeignFormat(storage) : format;
+  return found === undefined ? undefined : engineFormat(found);
+}
+
+/** @throws OptionFault for formats that are not known here */
+function engineFormat(name: string): FormatName {
+  const known = FORMAT_NAMES.find((candidate) => candidate === name);
+  if (known !== undefined) return known;
+  if (isProtocol(name)) {
+    throw new OptionFault(`The protocol '${name}' is not supported by this version`);
+  }
+  if (isForeignFormat(name)) {
+    throw new OptionFault(`The format '${name}' is not supported by this version`);
+  }
+  throw new OptionFault(`Unknown driver '${name}'`);
+}
 
 /** Why it could not be opened, in words; undefined for what is no reason but a stop or a defect. */
 function reasonOf(error: unknown): string | undefined {
-  if (error instanceof Refusal) return error.message;
+  if (error instanceof OptionFault) return error.message;
   if (!isImageError(error) || error.code === 'cancelled') return undefined;
   return errorText(error);
 }

@@ -5,7 +5,6 @@ import {
   CommandFailure,
   outputFormat,
   readArguments,
-  refuseDescriptions,
   usageFailure,
   type Context,
 } from './context.ts';
@@ -13,6 +12,7 @@ import { openByName } from './images.ts';
 import { formatJson, formatText, type Value } from './json.ts';
 import { resolveName } from './names.ts';
 import { formatInteger, formatSize } from './sizes.ts';
+import { snapshotTable } from './snapshot-table.ts';
 
 const SPECS = [
   COMMON.help,
@@ -28,7 +28,16 @@ type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
 /** An image of the chain, and the name that it was opened by. */
 interface Described {
   name: string;
+  /** Of its file: names in the image are seen from there. */
+  path: string;
   info: ImageInfo;
+}
+
+/** How an image is to be opened. */
+interface Named {
+  name: string;
+  format: string | undefined;
+  imageOpts?: boolean;
 }
 
 export async function info(context: Context, argv: readonly string[]): Promise<number> {
@@ -39,9 +48,9 @@ export async function info(context: Context, argv: readonly string[]): Promise<n
     throw usageFailure('Expecting one image file name');
   }
   const output = outputFormat(given.value('output'));
-  refuseDescriptions(given);
   const wholeChain = given.has('backing-chain');
-  const images = await describe(context, name, given.value('format'), wholeChain);
+  const first = { name, format: given.value('format'), imageOpts: given.has('image-opts') };
+  const images = await describe(context, first, wholeChain);
   if (output === 'json') {
     const list = images.map(toJson);
     context.host.stdout(`${formatJson(wholeChain ? list : (list[0] ?? {}))}\n`);
@@ -52,15 +61,10 @@ export async function info(context: Context, argv: readonly string[]): Promise<n
 }
 
 /** The image and, if asked, each image behind it; each is opened alone. */
-async function describe(
-  context: Context,
-  first: string,
-  format: string | undefined,
-  wholeChain: boolean,
-): Promise<Described[]> {
+async function describe(context: Context, first: Named, wholeChain: boolean): Promise<Described[]> {
   const images: Described[] = [];
   const seen = new Set<string>();
-  let next: { name: string; format: string | undefined } | undefined = { name: first, format };
+  let next: Named | undefined = first;
   while (next !== undefined) {
     if (seen.has(next.name)) {
       throw new CommandFailure(`Backing file '${next.name}' creates an infinite loop.`);
@@ -68,18 +72,18 @@ async function describe(
     seen.add(next.name);
     const image = await openByName(context, { ...next, mode: 'info' });
     await image.close();
-    const { name, info } = image;
-    images.push({ name, info });
+    const { name, path, info } = image;
+    images.push({ name, path, info });
     const { backing } = info;
     next =
       wholeChain && backing !== undefined
-        ? { name: resolveName(backing.name, name), format: backing.format }
+        ? { name: resolveName(backing.name, path), format: backing.format }
         : undefined;
   }
   return images;
 }
 
-function toJson({ name, info }: Described): Value {
+function toJson({ name, path, info }: Described): Value {
   const { backing, snapshots } = info;
   return {
     filename: name,
@@ -90,7 +94,7 @@ function toJson({ name, info }: Described): Value {
     encrypted: info.encrypted ? true : undefined,
     'dirty-flag': info.qcow2?.dirty ?? false,
     'backing-filename': backing?.name,
-    'full-backing-filename': backing === undefined ? undefined : resolveName(backing.name, name),
+    'full-backing-filename': backing === undefined ? undefined : resolveName(backing.name, path),
     'backing-filename-format': backing?.format === '' ? undefined : backing?.format,
     snapshots: snapshots.length === 0 ? undefined : snapshots.map(snapshotToJson),
     'format-specific': specific(info),
@@ -159,7 +163,7 @@ function encryption({ encryption: format, luks }: Qcow2Info): Value | undefined 
   };
 }
 
-function toText({ name, info }: Described): string {
+function toText({ name, path, info }: Described): string {
   const { backing, allocatedSize } = info;
   const lines = [
     `image: ${name}`,
@@ -171,60 +175,15 @@ function toText({ name, info }: Described): string {
   if (info.clusterSize !== undefined) lines.push(`cluster_size: ${info.clusterSize}`);
   if (info.qcow2?.dirty === true) lines.push('cleanly shut down: no');
   if (backing !== undefined) {
-    const path = resolveName(backing.name, name);
+    const actual = resolveName(backing.name, path);
     lines.push(
-      `backing file: ${backing.name}${path === backing.name ? '' : ` (actual path: ${path})`}`,
+      `backing file: ${backing.name}${actual === backing.name ? '' : ` (actual path: ${actual})`}`,
     );
     if (backing.format !== '') lines.push(`backing file format: ${backing.format}`);
   }
-  if (info.snapshots.length > 0) lines.push(...snapshotLines(info.snapshots));
+  if (info.snapshots.length > 0) lines.push(...snapshotTable(info.snapshots));
   const data = specific(info)?.data;
   const details =
     data === undefined ? '' : `Format specific information:\n${formatText(data, '    ')}`;
   return `${lines.join('\n')}\n${details}`;
-}
-
-function snapshotLines(snapshots: readonly SnapshotInfo[]): string[] {
-  const row = (id: string, tag: string, size: string, date: string, clock: string, count: string) =>
-    [
-      `${padEnd(id, 9)} ${padEnd(tag, 16)} ${size.padStart(8)}`,
-      date.padStart(20),
-      clock.padStart(13),
-      count.padStart(11),
-    ].join('');
-  const heading = row('ID', 'TAG', 'VM SIZE', 'DATE', 'VM CLOCK', 'ICOUNT');
-  const rows = snapshots.map((snapshot) =>
-    row(
-      snapshot.id,
-      snapshot.name,
-      formatSize(snapshot.vmStateSize),
-      localTime(snapshot.dateSeconds),
-      clockText(snapshot.vmClockNanoseconds),
-      snapshot.icount ?? '',
-    ),
-  );
-  return ['Snapshot list:', heading, ...rows];
-}
-
-/** Pads to a width in bytes, as C does: names need not be ASCII. */
-function padEnd(text: string, width: number): string {
-  const { length } = new TextEncoder().encode(text);
-  return text + ' '.repeat(Math.max(0, width - length));
-}
-
-/** Local time, as the real program prints it. */
-function localTime(seconds: number): string {
-  const date = new Date(seconds * 1000);
-  const two = (value: number) => String(value).padStart(2, '0');
-  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
-  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
-}
-
-/** Hours, minutes, seconds and thousandths that the guest's clock had run. */
-function clockText(nanoseconds: number): string {
-  const seconds = Math.floor(nanoseconds / 1e9);
-  const two = (value: number) => String(value).padStart(2, '0');
-  const time = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60].map(two);
-  const thousandths = Math.floor((nanoseconds / 1e6) % 1000);
-  return `${time.join(':')}.${String(thousandths).padStart(3, '0')}`;
 }

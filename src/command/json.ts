@@ -33,7 +33,7 @@ const KEY_ORDER = [
   ...['active', 'iters', 'key-offset', 'stripes'],
   // what only qcow2 has
   ...['type', 'data', 'compat', 'compression-type', 'lazy-refcounts', 'bitmaps', 'refcount-bits'],
-  ...['data-file', 'data-file-raw', 'encrypt', 'corrupt', 'extended-l2'],
+  ...['data-file', 'encrypt', 'data-file-raw', 'corrupt', 'extended-l2'],
 ];
 const RANK = new Map(KEY_ORDER.map((key, rank) => [key, rank]));
 
@@ -66,6 +66,21 @@ function printJson(value: Value, indent: string): string {
   }
   if (typeof value === 'number') return formatInteger(value);
   return typeof value === 'string' ? quote(value) : String(value);
+}
+
+/** What can be printed on one line. */
+export interface LineValue {
+  readonly [key: string]: string | number | boolean | null | undefined | LineValue;
+}
+
+/** JSON on one line, keys in the order given; those that are undefined are left out. */
+export function formatJsonLine(value: LineValue): string {
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+  const pairs = entries.map(([key, item]) => {
+    if (typeof item === 'object' && item !== null) return `${quote(key)}: ${formatJsonLine(item)}`;
+    return `${quote(key)}: ${typeof item === 'string' ? quote(item) : String(item)}`;
+  });
+  return `{${pairs.join(', ')}}`;
 }
 
 function bracket(pair: string, lines: readonly string[], indent: string): string {

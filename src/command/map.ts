@@ -5,7 +5,6 @@ import {
   CommandFailure,
   outputFormat,
   readArguments,
-  refuseDescriptions,
   sizeOption,
   usageFailure,
   type Context,
@@ -41,8 +40,12 @@ export async function map(context: Context, argv: readonly string[]): Promise<nu
     throw usageFailure('Expecting one image file name');
   }
   const output = outputFormat(given.value('output'));
-  refuseDescriptions(given);
-  const image = await openByName(context, { name, format: given.value('format'), mode: 'read' });
+  const image = await openByName(context, {
+    name,
+    format: given.value('format'),
+    imageOpts: given.has('image-opts'),
+    mode: 'read',
+  });
   try {
     const range = rangeOf(image.disk, start, most);
     const bitmap = given.value('bitmap');

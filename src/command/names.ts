@@ -8,6 +8,11 @@ const PROTOCOLS = [
   ...['rbd', 'ssh', 'vvfat'],
 ];
 
+/** Whether the real program has a protocol of that name. */
+export function isProtocol(name: string): boolean {
+  return PROTOCOLS.includes(name);
+}
+
 /** The protocol before the first colon, or undefined for the name of a file. */
 export function protocolOf(name: string): string | undefined {
   const match = /^([^:/]*):/.exec(name);

@@ -15,6 +15,8 @@ import { errorText } from './messages.ts';
 
 const COMMANDS = new Map<string, Command>(
   Object.entries({ check, checksum, compare, convert, info, map }),
+import { Secrets } from './secrets.ts';
+import { snapshot } from './snapshot.ts';
 );
 
 /** Commands of the real program that are not here. */
@@ -42,7 +44,7 @@ export async function runCommand(
   host: CommandHost,
   signal?: AbortSignal,
 ): Promise<number> {
-  const context: Context = { host, signal };
+  const context: Context = { host, signal, secrets: new Secrets(host) };
   try {
     return await dispatch(context, args);
   } catch (error) {

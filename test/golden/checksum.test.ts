@@ -223,7 +223,7 @@ describe.skipIf(!available)('checksum: what makes no sense', () => {
     [['--sums', 'SUMS', '-f', 'raw', 'data'], 1, '-f says nothing about the file itself'],
     [['--sums', 'SUMS', '--expect', 'a'.repeat(64), 'data'], 1, 'exclude each other'],
     [[], 1, 'Expecting one image file name'],
-    [['--object', 'secret', 'data'], 1, '--object'],
+    [['--object', 'secret', 'data'], 1, "Parameter 'id' is missing"],
   ] as const)('%j', async (args, code, text) => {
     const names = new Set(['data', 'gone', 'base', 'kept', 'SUMS', 'odd.raw']);
     const argv = args.map((arg) => (names.has(arg) ? at(arg) : arg));

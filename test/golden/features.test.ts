@@ -124,18 +124,3 @@ describe.skipIf(!available)('info knows', () => {
     await expectSameInfo();
   });
 });
-
-describe.skipIf(!available)('what cannot be read yet is refused with its name', () => {
-  it.each(['AES encryption', 'LUKS encryption'])('%s', async (name) => {
-    if (name.startsWith('LUKS')) copyFileSync(luksImage, path);
-    else await create('encrypt.format=aes,encrypt.key-secret=s', ...SECRET);
-    for (const args of [
-      ['map', path],
-      ['convert', '-O', 'raw', path, join(folder, 'o.raw')],
-    ]) {
-      const { stderr, exitCode } = await ours(args);
-      expect(stderr).toContain(`Not supported by this version: ${name}`);
-      expect(exitCode).toBe(1);
-    }
-  });
-});

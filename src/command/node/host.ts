@@ -1,6 +1,8 @@
 /** The command line's world under Node: the file system and the two streams of the process. */
+import { readFile } from 'node:fs/promises';
 import { ImageError, type Storage } from '../../engine/index.ts';
 import type { CommandHost } from '../host.ts';
+import { openFailure } from './errno.ts';
 import { FileStorage } from './file-storage.ts';
 import { nativeHasher } from './hasher.ts';
 
@@ -20,6 +22,14 @@ export class NodeHost implements CommandHost {
     const storage = await FileStorage.open(name, 'read');
     this.#sources.add(storage.identity);
     return storage;
+  }
+
+  async contents(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    try {
+      return new Uint8Array(await readFile(name));
+    } catch (error) {
+      throw openFailure(name, error);
+    }
   }
 
   async create(name: string): Promise<Storage> {

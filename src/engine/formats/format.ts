@@ -79,9 +79,17 @@ export type { DecompressResult };
 
 /**
  * Asked for every file that an image names. Returns undefined to refuse (or when nobody can give
- * it): the image then opens with `backingMissing`. Nothing that an image names opens by itself.
+ * it): the image then opens with `backingMissing`. With `none`, it is taken as naming no backing
+ * file at all. Nothing that an image names opens by itself.
  */
-export type Gate = (request: GateRequest) => Promise<Storage | undefined>;
+export type Gate = (request: GateRequest) => Promise<Storage | GateAnswer | 'none' | undefined>;
+
+/** A file, and the format to take it for where that is not what the image says. */
+export interface GateAnswer {
+  readonly storage: Storage;
+  /** undefined: its content decides. */
+  readonly format: FormatName | undefined;
+}
 
 export interface GateRequest {
   /** `data-file`: the external data file, which holds the guest's bytes as a raw disk would. */

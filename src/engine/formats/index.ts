@@ -1,7 +1,7 @@
 /** All formats in probe order, and opening a chain of them. */
 import { ImageError } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { Disk, FormatName, Gate, Unlock } from './format.ts';
+import type { Disk, FormatName, Gate, GateAnswer, Unlock } from './format.ts';
 import { identify, looksLikeDisk } from './identify.ts';
 import { isQcow2, type OpenMode } from './qcow2/header.ts';
 import { openQcow2, Qcow2Image } from './qcow2/image.ts';
@@ -52,14 +52,17 @@ async function openChain(
   if (disk.header.backingName === '') return disk;
   const name = disk.header.backingName;
   const format = disk.header.backingFormat;
-  const backing = await gate({ kind: 'backing', name, format, from: storage.name });
-  if (backing === undefined) return disk;
+  const answer = await gate({ kind: 'backing', name, format, from: storage.name });
+  if (answer === 'none') disk.withoutBacking = true;
+  if (answer === undefined || answer === 'none') return disk;
+  const backing = storageOf(answer);
   if (seen.has(backing.name) || backing.name === storage.name || depth >= MAX_DEPTH) {
     await backing.close();
     throw new ImageError('backing-loop', { name: backing.name });
   }
-  const known = FORMAT_NAMES.find((candidate) => candidate === format);
-  if (format !== '' && known === undefined) {
+  const named = FORMAT_NAMES.find((candidate) => candidate === format);
+  const known = 'storage' in answer ? answer.format : named;
+  if (!('storage' in answer) && format !== '' && named === undefined) {
     await backing.close();
     throw new ImageError('unsupported-feature', { feature: `backing format ${format}` });
   }
@@ -73,7 +76,12 @@ async function attachDataFile(disk: Qcow2Image, gate: Gate): Promise<void> {
   const { hasDataFile, dataFileName: name } = disk.header;
   if (!hasDataFile) return;
   const from = disk.storage.name;
-  disk.dataFile = await gate({ kind: 'data-file', name, format: 'raw', from });
+  const answer = await gate({ kind: 'data-file', name, format: 'raw', from });
+  disk.dataFile = answer === undefined || answer === 'none' ? undefined : storageOf(answer);
+}
+
+function storageOf(answer: Storage | GateAnswer): Storage {
+  return 'storage' in answer ? answer.storage : answer;
 }
 
 async function openOne(storage: Storage, options: OpenOptions): Promise<Disk> {

@@ -42,6 +42,8 @@ export class Qcow2Image implements Disk {
   /** Why it is not valid: the image can be looked at all the same, unless by `info`. */
   readonly luksError: ImageError | undefined;
   backing: Disk | undefined;
+  /** Whoever opened it wants it without the backing file that it names. */
+  withoutBacking = false;
   /** The external data file, opened through the gate. */
   dataFile: Storage | undefined;
   cipher: Cipher | undefined;
@@ -68,7 +70,8 @@ export class Qcow2Image implements Disk {
   }
 
   get backingMissing(): boolean {
-    return this.header.backingName !== '' && this.backing === undefined;
+    const named = this.header.backingName !== '' && !this.withoutBacking;
+    return named && this.backing === undefined;
   }
 
   get contentMissing(): 'data-file-missing' | 'locked' | undefined {
@@ -131,6 +134,7 @@ export class Qcow2Image implements Disk {
       luksError: this.luksError,
     });
     image.backing = this.backing;
+    image.withoutBacking = this.withoutBacking;
     image.dataFile = this.dataFile;
     image.cipher = this.cipher;
     return image;
