@@ -62,6 +62,10 @@ beforeAll(async () => {
     noise[i] = (i >>> 12) % 3 === 0 ? 0 : Math.imul(i, 2654435761) >>> 24;
   }
   writeFileSync(at('noise.raw'), noise);
+  // Something that is worth packing: a program's own text.
+  const own = ['programs.ts', 'qcow2-editor.ts', 'make-images.ts', 'qcow2-layout.test.ts'];
+  const text = own.map((name) => readFileSync(join(import.meta.dirname, name)));
+  writeFileSync(at('text.raw'), Buffer.concat(Array.from({ length: 8 }, () => text).flat()));
 });
 
 afterAll(() => {
@@ -152,4 +156,18 @@ describe.skipIf(!available)('a conversion', () => {
     await make('qemu-img', [...command, at(name), at('real')]);
     expectEqual(await convert(name, options), readFileSync(at('real')));
   });
+
+  it.each(['plain', 'small', 'parts', 'overlay', 'noise.raw', 'text.raw'])(
+    'of %s with zstd is read by the real program, and hardly larger than its own',
+    async (name) => {
+      const format = name.endsWith('.raw') ? 'raw' : 'qcow2';
+      const command = ['convert', '-c', '-f', format, '-O', 'qcow2', '-o', 'compression_type=zstd'];
+      await make('qemu-img', [...command, at(name), at('real')]);
+      const own = await convert(name, { compress: true, image: { compressionType: 'zstd' } });
+      writeFileSync(at('own'), own);
+      await make('qemu-img', ['check', '-q', at('own')]);
+      await make('qemu-img', ['compare', '-q', '-f', 'qcow2', '-F', format, at('own'), at(name)]);
+      expect(own.length).toBeLessThanOrEqual(readFileSync(at('real')).length * 1.15);
+    },
+  );
 });

@@ -2,6 +2,7 @@ import { ImageError } from '../errors.ts';
 import { yieldToEvents } from '../yield.ts';
 import { deflateCluster } from './deflate.ts';
 import { inflateCluster, type DecompressResult } from './inflate.ts';
+import { zstdCluster } from './zstd/encode/frame-encoder.ts';
 import { unzstdCluster } from './zstd/frame.ts';
 
 /**
@@ -35,7 +36,7 @@ export interface UnpackedBatch {
 
 /** Clusters to be packed, one behind the other. */
 export interface CompressBatch {
-  codec: 'zlib';
+  codec: 'zlib' | 'zstd';
   /** A multiple of `clusterSize`. Taken over by the pool: it may be detached afterwards. */
   data: Uint8Array<ArrayBuffer>;
   clusterSize: number;
@@ -82,11 +83,12 @@ export function unpackBatch(batch: DecompressBatch): UnpackedBatch {
 }
 
 /** Packs a batch at once, on the calling thread. */
-export function packBatch({ data, clusterSize }: CompressBatch): PackedBatch {
+export function packBatch({ codec, data, clusterSize }: CompressBatch): PackedBatch {
+  const pack = codec === 'zstd' ? zstdCluster : deflateCluster;
   const parts: Uint8Array[] = [];
   const lengths: number[] = [];
   for (let at = 0; at < data.length; at += clusterSize) {
-    const part = deflateCluster(data.subarray(at, at + clusterSize));
+    const part = pack(data.subarray(at, at + clusterSize));
     if (part !== undefined) parts.push(part);
     lengths.push(part?.length ?? 0);
   }

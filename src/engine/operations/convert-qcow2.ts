@@ -178,7 +178,8 @@ class Copy {
 
   /** The clusters of a window that hold something, in guest order. */
   async #readAndPack(window: PackWindow): Promise<PackedCluster[]> {
-    const { pool, sparse } = this.#options;
+    const { pool, sparse, image } = this.#options;
+    const codec = image?.compressionType ?? 'zlib';
     const { clusterSize } = this.#writer;
     const bytes = await readPackWindow(window, clusterSize, this.#options);
     const wanted: number[] = [];
@@ -194,7 +195,7 @@ class Copy {
       for (const [index, at] of places.entries()) {
         data.set(bytes.subarray(at, at + clusterSize), index * clusterSize);
       }
-      const batch = pool.pack({ codec: 'zlib', data, clusterSize });
+      const batch = pool.pack({ codec, data, clusterSize });
       batches.push(
         batch.then(({ packed, lengths }) => {
           let end = 0;

@@ -30,32 +30,32 @@ export interface CodeKind {
 }
 
 /** 3.1.1.3.2.2.1 */
-const LITERALS_DEFAULT = [
+export const LITERALS_COUNTS = [
   4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 2, 1, 1, 1, 1, 1,
   -1, -1, -1, -1,
 ];
 /** 3.1.1.3.2.2.2 */
-const MATCH_DEFAULT = [
+export const MATCH_COUNTS = [
   1, 4, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
   1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1,
 ];
 /** 3.1.1.3.2.2.3 */
-const OFFSET_DEFAULT = [
+export const OFFSET_COUNTS = [
   1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1,
 ];
 
 export const LITERALS_CODE: CodeKind = {
   maxLog: 9,
   maxSymbol: 35,
-  predefined: buildTable(LITERALS_DEFAULT, 6),
+  predefined: buildTable(LITERALS_COUNTS, 6),
 };
 export const OFFSET_CODE: CodeKind = {
   maxLog: 8,
   maxSymbol: 31,
-  predefined: buildTable(OFFSET_DEFAULT, 5),
+  predefined: buildTable(OFFSET_COUNTS, 5),
 };
 export const MATCH_CODE: CodeKind = {
   maxLog: 9,
   maxSymbol: 52,
-  predefined: buildTable(MATCH_DEFAULT, 6),
+  predefined: buildTable(MATCH_COUNTS, 6),
 };
