@@ -12,6 +12,7 @@ const COMMANDS: Record<string, readonly string[]> = {
   info: ['--output=json', '--output=human', '--backing-chain', '-f', '-U'],
   check: ['--output=json', '--output=human', '-q', '-f', '-U'],
   map: ['--output=json', '--output=human', '--start-offset=', '--max-length=', '-f', '-U'],
+  checksum: ['--file', '--expect=', '--output=json', '--output=human', '-l', '-p', '-f', '-U'],
   compare: ['-s', '-q', '-p', '-f', '-F', '-U'],
   convert: ['-O', '-f', '-p', '-q', '-S', '-U'],
 };

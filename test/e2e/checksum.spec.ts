@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test, type Page } from '@playwright/test';
 import { HEADER, largeImage, made, SAMPLE, SAMPLE_FACTS } from './images.ts';
 import { choose, openImage, showPanel, start } from './page.ts';
@@ -57,6 +57,27 @@ test('a list that is opened beside an image is compared with it', async ({ page 
   await expectVerdict(page, 'bad', 'cut off', OTHER);
   await page.getByRole('button', { name: 'Remove the list' }).click();
   await expect(page.getByTestId('checksum-published')).toBeVisible();
+});
+
+test('a list that is dropped on the window', async ({ page }, info) => {
+  const list = info.outputPath('sha256sum.txt');
+  writeFileSync(list, `${SAMPLE_FACTS.sha256}  sample.qcow2\n`);
+  await start(page);
+  await openImage(page, SAMPLE);
+  await showPanel(page, 'Checksum');
+  const devtools = await page.context().newCDPSession(page);
+  const drag = (type: 'dragEnter' | 'dragOver' | 'drop') =>
+    devtools.send('Input.dispatchDragEvent', {
+      ...{ type, x: 300, y: 300 },
+      data: { items: [], files: [list], dragOperationsMask: 1 },
+    });
+  await drag('dragEnter');
+  await drag('dragOver');
+  await expect(page.getByTestId('drop-overlay')).toContainText('list of checksums');
+  await drag('drop');
+  await expect(page.getByTestId('checksum-list')).toHaveText('sha256sum.txt');
+  await page.getByTestId('checksum-file').click();
+  await expectVerdict(page, 'good', 'whole');
 });
 
 test('image and list opened together', async ({ page }) => {
