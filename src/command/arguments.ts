@@ -26,6 +26,8 @@ export interface ParsedArguments<Id extends string> {
   readonly operands: readonly string[];
   /** What is wrong, in qemu-img's words; the options before it count all the same. */
   readonly problem: string | undefined;
+  /** The same in the C library's words, which one command leaves it to. */
+  readonly libraryProblem: string | undefined;
 }
 
 /**
@@ -41,6 +43,7 @@ export function parseArguments<Id extends string>(
   const scanner = new Scanner(argv, permute);
   const options: GivenOption<Id>[] = [];
   let problem: string | undefined;
+  let libraryProblem: string | undefined;
   while (problem === undefined) {
     const word = scanner.nextWord();
     if (word === undefined) break;
@@ -49,18 +52,33 @@ export function parseArguments<Id extends string>(
       : readShort(scanner, word, specs);
     options.push(...step.options);
     if (step.fault !== undefined) {
-      problem = `${step.fault} option '${scanner.previous}'`;
-      if (step.fault === 'missing argument') {
+      problem = `${step.fault.kind} option '${scanner.previous}'`;
+      if (step.fault.kind === 'missing argument') {
         problem = `missing argument for option '${scanner.previous}'`;
       }
+      libraryProblem = `${argv[0] ?? ''}: ${step.fault.text}`;
     }
   }
-  return { options, operands: scanner.operands(), problem };
+  return { options, operands: scanner.operands(), problem, libraryProblem };
 }
 
 interface Step<Id extends string> {
   options: GivenOption<Id>[];
-  fault?: 'unrecognized' | 'missing argument';
+  fault?: Fault;
+}
+
+interface Fault {
+  kind: 'unrecognized' | 'missing argument';
+  /** In the C library's words. */
+  text: string;
+}
+
+function unrecognized(text: string): Fault {
+  return { kind: 'unrecognized', text };
+}
+
+function missingArgument(text: string): Fault {
+  return { kind: 'missing argument', text };
 }
 
 /** Walks over the words and moves options before operands, as the C library does. */
@@ -148,27 +166,34 @@ function readLong<Id extends string>(
 ): Step<Id> {
   const equals = word.indexOf('=');
   const name = equals < 0 ? word.slice(2) : word.slice(2, equals);
-  const spec = findLong(name, specs);
+  const [spec, ...others] = findLong(name, specs);
   scanner.advance();
-  if (spec === undefined) return { options: [], fault: 'unrecognized' };
+  if (spec === undefined) {
+    return { options: [], fault: unrecognized(`unrecognized option '${word}'`) };
+  }
+  if (others.length > 0) {
+    const possible = [spec, ...others].map(({ long = '' }) => ` '--${long}'`).join('');
+    const text = `option '${word}' is ambiguous; possibilities:${possible}`;
+    return { options: [], fault: unrecognized(text) };
+  }
+  const { id, long = '' } = spec;
   if (spec.argument !== true) {
-    if (equals >= 0) return { options: [], fault: 'unrecognized' };
-    return { options: [{ id: spec.id, value: '' }] };
+    if (equals < 0) return { options: [{ id, value: '' }] };
+    return { options: [], fault: unrecognized(`option '--${long}' doesn't allow an argument`) };
   }
   const value = equals >= 0 ? word.slice(equals + 1) : scanner.takeArgument();
-  if (value === undefined) return { options: [], fault: 'missing argument' };
-  return { options: [{ id: spec.id, value }] };
+  if (value !== undefined) return { options: [{ id, value }] };
+  return { options: [], fault: missingArgument(`option '--${long}' requires an argument`) };
 }
 
-/** The option of that name, or the only one that begins so. */
+/** The option of that name, or those that begin so. */
 function findLong<Id extends string>(
   name: string,
   specs: readonly OptionSpec<Id>[],
-): OptionSpec<Id> | undefined {
+): readonly OptionSpec<Id>[] {
   const exact = specs.find((spec) => spec.long === name);
-  if (exact !== undefined) return exact;
-  const candidates = specs.filter((spec) => spec.long?.startsWith(name) === true);
-  return candidates.length === 1 ? candidates[0] : undefined;
+  if (exact !== undefined) return [exact];
+  return specs.filter((spec) => spec.long?.startsWith(name) === true);
 }
 
 /** A word of short options: `-U`, `-Uq`, `-fraw`, `-f raw`. */
@@ -183,13 +208,18 @@ function readShort<Id extends string>(
     const letter = word.charAt(at);
     const spec = specs.find((candidate) => candidate.short === letter);
     if (isLast || spec?.argument === true) scanner.advance();
-    if (spec === undefined) return { options, fault: 'unrecognized' };
+    if (spec === undefined) {
+      return { options, fault: unrecognized(`invalid option -- '${letter}'`) };
+    }
     if (spec.argument !== true) {
       options.push({ id: spec.id, value: '' });
       continue;
     }
     const value = isLast ? scanner.takeArgument() : word.slice(at + 1);
-    if (value === undefined) return { options, fault: 'missing argument' };
+    if (value === undefined) {
+      const text = `option requires an argument -- '${letter}'`;
+      return { options, fault: missingArgument(text) };
+    }
     options.push({ id: spec.id, value });
     break;
   }

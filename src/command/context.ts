@@ -29,9 +29,12 @@ export class CommandFailure extends Error {
   }
 }
 
-/** The arguments make no sense; points to the help, as qemu-img does. */
-export function usageFailure(problem: string): CommandFailure {
-  return new CommandFailure(`${problem}\nTry 'qemu-img --help' for more information`);
+/** The arguments make no sense. */
+export class UsageFailure extends CommandFailure {}
+
+/** Says so and points to the help, as qemu-img does. */
+export function usageFailure(problem: string): UsageFailure {
+  return new UsageFailure(`${problem}\nTry 'qemu-img --help' for more information`);
 }
 
 /** Something that the real program has and this one has not. */
@@ -71,26 +74,23 @@ export interface Arguments<Id extends string> {
  * Reads a command's arguments. Options are looked at in their order, so that `--help` before a
  * wrong one still helps.
  * @param look called for each option: refuses bad values at once, as the real program does
+ * @param objectExitCode the exit code where `--object` makes no sense
  * @throws CommandFailure for what is not an option
  */
 export function readArguments<Id extends string>(
- * @param objectExitCode the exit code where `--object` makes no sense
   context: Context,
   argv: readonly string[],
   specs: readonly OptionSpec<Id | 'help'>[],
   look: (option: GivenOption<Id | 'help'>) => void = () => undefined,
+  objectExitCode = 1,
 ): Arguments<Id> {
   const parsed: ParsedArguments<Id | 'help'> = parseArguments(argv, specs);
   const values = new Map<string, string>();
-  objectExitCode = 1,
   for (const option of parsed.options) {
     if (option.id === 'help') {
       context.host.stdout(HELP);
       return argumentsOf(true, parsed.operands, values);
     }
-    look(option);
-    values.set(option.id, option.value);
-  }
     if (option.id === COMMON.object.id) {
       const help = describeObject(context, option.value, objectExitCode);
       if (help !== undefined) {
@@ -98,13 +98,13 @@ export function readArguments<Id extends string>(
         return argumentsOf(true, parsed.operands, values);
       }
     }
+    look(option);
+    values.set(option.id, option.value);
+  }
   if (parsed.problem !== undefined) throw usageFailure(parsed.problem);
   return argumentsOf(false, parsed.operands, values);
 }
 
-function argumentsOf<Id extends string>(
-  help: boolean,
-  operands: readonly string[],
 /** Takes a secret; returns the help that is asked for instead. */
 function describeObject(context: Context, text: string, exitCode: number): string | undefined {
   try {
@@ -115,6 +115,9 @@ function describeObject(context: Context, text: string, exitCode: number): strin
   }
 }
 
+function argumentsOf<Id extends string>(
+  help: boolean,
+  operands: readonly string[],
   values: ReadonlyMap<string, string>,
 ): Arguments<Id> {
   return {
@@ -134,14 +137,23 @@ export function outputFormat(value: string | undefined): 'human' | 'json' {
 
 const CACHE_MODES = ['none', 'off', 'writeback', 'writethrough', 'directsync', 'unsafe'];
 
+export function isCacheMode(mode: string): boolean {
+  return CACHE_MODES.includes(mode);
+}
+
 /** Cache modes are validated; which one it is makes no difference to any result. */
 export function checkCacheMode(mode: string | undefined, what: string, exitCode = 1): void {
-  if (mode === undefined || CACHE_MODES.includes(mode)) return;
+  if (mode === undefined || isCacheMode(mode)) return;
   throw new CommandFailure(`Invalid ${what} option: ${mode}`, exitCode);
 }
 
-/** Reads a size option; `what` names it in messages. */
-export function sizeOption(context: Context, text: string, what: string): bigint {
+/** Reads a size option; `what` names it in messages, `least` and `most` are what it may be. */
+export function sizeOption(
+  context: Context,
+  text: string,
+  what: string,
+  { least = 0n, most = 2n ** 63n - 1n } = {},
+): bigint {
   const size = parseSize(text);
   if (size.kind === 'invalid') {
     throw new CommandFailure(
@@ -149,16 +161,17 @@ export function sizeOption(context: Context, text: string, what: string): bigint
         'qemu-img: kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.',
     );
   }
-  if (size.kind === 'out-of-range') {
-    throw new CommandFailure(
-      `Invalid ${what} specified. Must be between 0 and ${String(2n ** 63n - 1n)}.`,
-    );
-  }
-  if (size.deprecated) {
-    const warning = 'Using a multiplier suffix on hex numbers is deprecated';
-    report(context, `warning: ${warning}: ${text}`);
+  if (size.kind === 'ok' && size.deprecated) report(context, hexWarning(text));
+  if (size.kind === 'out-of-range' || size.value < least || size.value > most) {
+    const range = `between ${String(least)} and ${String(most)}`;
+    throw new CommandFailure(`Invalid ${what} specified. Must be ${range}.`);
   }
   return size.value;
+}
+
+/** What is said of a hexadecimal number with a suffix. */
+export function hexWarning(text: string): string {
+  return `warning: Using a multiplier suffix on hex numbers is deprecated: ${text}`;
 }
 
 /** Whether the work was stopped on request, however deep it was. */

@@ -1,29 +1,31 @@
 /** The command line as a whole: which command, and how it ends. */
 import { isImageError } from '../engine/index.ts';
 import { parseArguments, type OptionSpec } from './arguments.ts';
+import { bench } from './bench.ts';
 import { check } from './check.ts';
 import { checksum } from './checksum.ts';
 import { compare } from './compare.ts';
 import { CommandFailure, isCancelled, report, usageFailure } from './context.ts';
 import type { Command, Context } from './context.ts';
 import { convert } from './convert.ts';
+import { dd } from './dd.ts';
 import { HELP, VERSION } from './help.ts';
 import type { CommandHost } from './host.ts';
 import { info } from './info.ts';
 import { map } from './map.ts';
+import { measure } from './measure.ts';
 import { errorText } from './messages.ts';
-
-const COMMANDS = new Map<string, Command>(
-  Object.entries({ check, checksum, compare, convert, info, map }),
 import { Secrets } from './secrets.ts';
 import { snapshot } from './snapshot.ts';
+
+const COMMANDS = new Map<string, Command>(
+  Object.entries({
+    ...{ bench, check, checksum, compare, convert, dd, info, map, measure, snapshot },
+  }),
 );
 
 /** Commands of the real program that are not here. */
-const MISSING = [
-  ...['amend', 'bench', 'bitmap', 'commit', 'create', 'dd', 'measure', 'rebase', 'resize'],
-  'snapshot',
-];
+const MISSING = ['amend', 'bitmap', 'commit', 'create', 'rebase', 'resize'];
 
 const SPECS: readonly OptionSpec<'help' | 'version' | 'trace'>[] = [
   { id: 'help', short: 'h', long: 'help' },

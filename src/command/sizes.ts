@@ -11,19 +11,20 @@ const DECIMAL = new RegExp(`^${SPACE}\\+?([0-9]+)(\\.[0-9]*)?([bBkKmMgGtTpPeE]?)
 export type ParsedSize =
   | { kind: 'ok'; value: bigint; /** A hexadecimal number with a suffix. */ deprecated: boolean }
   | { kind: 'invalid' }
-  /** Beyond 2^63-1. */
+  /** Beyond what it may be. */
   | { kind: 'out-of-range' };
 
 /**
  * Reads a size: decimal or hexadecimal, with a fraction only where a suffix makes it whole.
  * `0x1b` and `0x1e` are numbers, not numbers with a suffix.
+ * @param most by default 2^63-1
  */
-export function parseSize(text: string): ParsedSize {
+export function parseSize(text: string, most = MAX_INT64): ParsedSize {
   const hexadecimal = HEXADECIMAL.exec(text);
   if (hexadecimal !== null) {
     const [, digits = '0', suffix = ''] = hexadecimal;
     const value = BigInt(`0x${digits}`) * multiplier(suffix);
-    return inRange(value, suffix !== '');
+    return inRange(value, most, suffix !== '');
   }
   const decimal = DECIMAL.exec(text);
   if (decimal === null) return { kind: 'invalid' };
@@ -32,7 +33,7 @@ export function parseSize(text: string): ParsedSize {
   const part = fraction.length > 1 ? Number(`0${fraction}`) : 0;
   if (part !== 0 && unit === 1n) return { kind: 'invalid' };
   const rest = BigInt(Math.floor(part * Number(unit) + 0.5));
-  return inRange(BigInt(digits) * unit + rest, false);
+  return inRange(BigInt(digits) * unit + rest, most, false);
 }
 
 function multiplier(suffix: string): bigint {
@@ -40,8 +41,18 @@ function multiplier(suffix: string): bigint {
   return 1024n ** BigInt(Math.max(0, power));
 }
 
-function inRange(value: bigint, deprecated: boolean): ParsedSize {
-  return value > MAX_INT64 ? { kind: 'out-of-range' } : { kind: 'ok', value, deprecated };
+function inRange(value: bigint, most: bigint, deprecated: boolean): ParsedSize {
+  return value > most ? { kind: 'out-of-range' } : { kind: 'ok', value, deprecated };
+}
+
+const INTEGER = new RegExp(`^${SPACE}([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$`);
+
+/** A whole number as C's strtol reads it, octal behind a 0; undefined for anything else. */
+export function parseInteger(text: string): bigint | undefined {
+  const [, sign = '', digits] = INTEGER.exec(text) ?? [];
+  if (digits === undefined) return undefined;
+  const value = BigInt(/^0[0-7]+$/.test(digits) ? `0o${digits.slice(1)}` : digits);
+  return sign === '-' ? -value : value;
 }
 
 /** A whole number in full: large ones are powers of two and the like, exact although not safe. */

@@ -20,8 +20,10 @@ export {
 } from './codecs/worker-pool.ts';
 export { FORMAT_NAMES, openImage, type OpenOptions } from './formats/index.ts';
 export type * from './formats/format.ts';
+export { luksSeconds } from './formats/luks.ts';
 export { readBitmap, type MarkedRange } from './formats/qcow2/bitmap-contents.ts';
 export { Qcow2Image } from './formats/qcow2/image.ts';
+export { benchReads, type BenchOptions } from './operations/bench.ts';
 export { mapChain, type ChainExtent } from './operations/chain.ts';
 export { checkImage, type CheckOptions } from './operations/check.ts';
 export type * from './operations/check-report.ts';
@@ -53,9 +55,19 @@ export { FINDING_KINDS } from './operations/finding.ts';
 export type * from './operations/finding.ts';
 export { inspect } from './operations/inspect.ts';
 export type * from './operations/inspect.ts';
+export {
+  checkQcow2Size,
+  luksOverhead,
+  measureDisk,
+  measureEmpty,
+  type MeasureOptions,
+  type MeasureReport,
+  type MeasureTarget,
+} from './operations/measure.ts';
 export { missingBytes } from './operations/missing.ts';
 export type * from './operations/operation.ts';
 export { readDisk } from './operations/read.ts';
+export { Salvage, type Loss, type LossReport } from './operations/salvage.ts';
 export { openSnapshot, type SnapshotKey } from './operations/snapshot.ts';
 export { pacer, yieldToEvents } from './operations/yield.ts';
 export { BlobStorage } from './storage/blob.ts';

@@ -236,7 +236,7 @@ describe.skipIf(!available)('refused, and not silently', () => {
     expect(await ours(words(line))).toEqual(expected);
   });
 
-  it.each(['amend', 'bench', 'bitmap', 'commit', 'create', 'dd', 'measure', 'rebase', 'resize'])(
+  it.each(['amend', 'bitmap', 'commit', 'create', 'rebase', 'resize'])(
     'the command %s',
     async (command) => {
       const { stderr, exitCode } = await ours([command]);

@@ -1,0 +1,66 @@
+/** Reading for the sake of how long it takes. */
+import { InlinePool, type CodecPool } from '../codecs/pool.ts';
+import { ImageError, throwIfCancelled } from '../errors.ts';
+import type { Disk } from '../formats/format.ts';
+import { mapChain } from './chain.ts';
+import { Lanes, Transfer } from './transfer.ts';
+import { yieldToEvents } from './yield.ts';
+
+export interface BenchOptions {
+  /** How many reads. */
+  count: number;
+  /** How many of them are under way at once. */
+  depth: number;
+  /** Bytes of one read. */
+  size: number;
+  /** Where the first begins, bytes. */
+  offset: number;
+  /** From the beginning of one to that of the next, bytes; behind the end it goes on in front. */
+  step: number;
+  pool?: CodecPool | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** Bytes under way at once, at most: very long reads wait for each other. */
+const BYTES_AT_ONCE = 256 * 1024 * 1024;
+/** Events are let in after so many reads. */
+const READS_AT_ONCE = 256;
+
+/**
+ * Reads as told and keeps nothing of it.
+ * @returns seconds
+ * @throws ImageError read-failed for a read that begins or ends outside of the disk; those of
+ * reading
+ */
+export async function benchReads(disk: Disk, options: BenchOptions): Promise<number> {
+  const { count, depth, size, step, signal } = options;
+  const own = options.pool === undefined ? new InlinePool() : undefined;
+  const pool = options.pool ?? own ?? new InlinePool();
+  const lanes = new Lanes(Math.min(depth, Math.max(1, Math.floor(BYTES_AT_ONCE / size))));
+  const started = performance.now();
+  let { offset } = options;
+  try {
+    for (let index = 0; index < count; index++) {
+      throwIfCancelled(signal);
+      const at = offset;
+      await lanes.add(() => readOnce(disk, at, size, pool));
+      offset = disk.size === 0 ? 0 : (offset + step) % disk.size;
+      if (index % READS_AT_ONCE === READS_AT_ONCE - 1) await yieldToEvents();
+    }
+    await lanes.end();
+  } finally {
+    own?.close();
+  }
+  return (performance.now() - started) / 1000;
+}
+
+async function readOnce(disk: Disk, offset: number, size: number, pool: CodecPool): Promise<void> {
+  if (offset + size > disk.size) {
+    const { name } = disk.storage;
+    const reason = 'Input/output error';
+    throw new ImageError('read-failed', { name, offset, length: size, reason });
+  }
+  const transfer = new Transfer(() => undefined, { pool });
+  for await (const batch of mapChain(disk, offset, size)) await transfer.add(batch);
+  await transfer.end();
+}
