@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { NodeHost } from '../../src/command/node/host.ts';
 import { isImageError, openImage, readDisk } from '../../src/engine/index.ts';
-import { formatLuks, headerOffset, type LuksFormat } from './luks-format.ts';
+import { formatLuks, headerOffset, type LuksFormat } from '../images/luks-format.ts';
 import { amend, createEncrypted, secrets, writeEncrypted } from './luks.ts';
 import { noise, patch } from './make-images.ts';
 import { available, expectSame, hashOf, make, ours, qemuImg } from './programs.ts';
@@ -120,7 +120,7 @@ describe.skipIf(!available)('LUKS', () => {
   it.each(['serpent', 'twofish'])('%s is refused by name', async (cipher) => {
     format('image.qcow2', {});
     const name = Buffer.from(cipher.padEnd(32, '\0'));
-    patch('image.qcow2', headerOffset('image.qcow2') + 8, name);
+    patch('image.qcow2', headerOffset(readFileSync('image.qcow2')) + 8, name);
     await expectSame(['info', 'image.qcow2']);
     const { stderr, exitCode } = await ours(['map', ...ONE, '--image-opts', node('image.qcow2')]);
     expect(stderr).toContain(`Not supported by this version: LUKS cipher ${cipher}`);

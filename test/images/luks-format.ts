@@ -9,10 +9,9 @@ import {
   createHmac,
   pbkdf2Sync,
   randomBytes,
-  type CipherMode,
 } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { patch } from './make-images.ts';
+import { patch } from '../golden/make-images.ts';
 
 export interface LuksFormat {
   /** Bits of one AES key. */
@@ -31,40 +30,59 @@ const SECTOR = 512;
 const ENABLED = 0x00ac71f3;
 const DISABLED = 0x0000dead;
 
-/** Replaces the header of an encrypted image in which nothing is written yet. */
-export function formatLuks(path: string, format: LuksFormat): void {
-  const at = headerOffset(path);
-  const masterKey = randomBytes((format.bits / 8) * (format.mode === 'xts' ? 2 : 1));
-  const header = Buffer.from(readFileSync(path).subarray(at, at + 592));
-  header.fill(0, 8, 104);
-  header.write('aes', 8);
-  header.write(`${format.mode}-${format.vectors}`, 40);
-  header.write(format.hash, 72);
-  header.writeUInt32BE(masterKey.length, 108);
-  const salt = randomBytes(32);
+/** Bytes of the header with all its key material. */
+export const LUKS_BYTES = 4040 * SECTOR;
+const FIRST_MATERIAL = 8;
+/** Sectors from one slot's material to the next: enough for the longest key. */
+const MATERIAL = 504;
+
+/** A header with all its key material, 2 MB. */
+export function luksHeader(format: LuksFormat, masterKey: Buffer): Buffer {
+  const bytes = Buffer.alloc(LUKS_BYTES);
   const { hash, masterIterations } = format;
-  derive(hash, masterKey, salt, masterIterations, 20).copy(header, 112);
-  salt.copy(header, 132);
-  header.writeUInt32BE(masterIterations, 164);
+  const salt = randomBytes(32);
+  bytes.write('LUKS\xba\xbe\0\x01', 'latin1');
+  bytes.write('aes', 8);
+  bytes.write(`${format.mode}-${format.vectors}`, 40);
+  bytes.write(hash, 72);
+  bytes.writeUInt32BE(LUKS_BYTES / SECTOR, 104);
+  bytes.writeUInt32BE(masterKey.length, 108);
+  derive(hash, masterKey, salt, masterIterations, 20).copy(bytes, 112);
+  salt.copy(bytes, 132);
+  bytes.writeUInt32BE(masterIterations, 164);
+  bytes.write('00000000-1111-4222-8333-444444444444', 168);
   for (let index = 0; index < 8; index++) {
     const slot = format.slots[index];
     const place = 208 + index * 48;
-    header.writeUInt32BE(slot === undefined ? DISABLED : ENABLED, place);
+    const sector = FIRST_MATERIAL + index * MATERIAL;
+    bytes.writeUInt32BE(slot === undefined ? DISABLED : ENABLED, place);
+    bytes.writeUInt32BE(sector, place + 40);
+    bytes.writeUInt32BE(STRIPES, place + 44);
     if (slot === undefined) continue;
     const slotSalt = randomBytes(32);
     const password = Buffer.from(slot.passphrase);
     const key = derive(hash, password, slotSalt, slot.iterations, masterKey.length);
-    header.writeUInt32BE(slot.iterations, place + 4);
-    slotSalt.copy(header, place + 8);
-    const material = encrypt(format, key, split(hash, masterKey));
-    patch(path, at + header.readUInt32BE(place + 40) * SECTOR, material);
+    bytes.writeUInt32BE(slot.iterations, place + 4);
+    slotSalt.copy(bytes, place + 8);
+    encryptSectors(format, key, split(hash, masterKey), 0).copy(bytes, sector * SECTOR);
   }
-  patch(path, at, header);
+  return bytes;
+}
+
+/** A master key for that format. */
+export function makeMasterKey({ bits, mode }: LuksFormat): Buffer {
+  return randomBytes((bits / 8) * (mode === 'xts' ? 2 : 1));
+}
+
+/** Gives an encrypted image in which nothing is written yet another header. */
+export function formatLuks(path: string, format: LuksFormat): void {
+  const at = headerOffset(readFileSync(path));
+  patch(path, at, luksHeader(format, makeMasterKey(format)));
 }
 
 /** Where the LUKS header of an image is, bytes. */
-export function headerOffset(path: string): number {
-  return readFileSync(path).indexOf('LUKS\xba\xbe', 'latin1');
+export function headerOffset(image: Buffer): number {
+  return image.indexOf('LUKS\xba\xbe', 'latin1');
 }
 
 /** PBKDF2; by hand for what OpenSSL does not take there. */
@@ -118,12 +136,17 @@ function diffuse(hash: string, bytes: Buffer): Buffer {
   return Buffer.concat(pieces);
 }
 
-function encrypt({ bits, mode, vectors }: LuksFormat, key: Buffer, clear: Buffer): Buffer {
-  const name = `aes-${bits}-${mode satisfies CipherMode | 'xts'}`;
+/** Encrypts bytes, the first of which belong to that sector. */
+export function encryptSectors(
+  { bits, mode, vectors }: LuksFormat,
+  key: Buffer,
+  clear: Buffer,
+  firstSector: number,
+): Buffer {
   const pieces: Buffer[] = [];
   for (let at = 0; at < clear.length; at += SECTOR) {
-    const iv = mode === 'ecb' ? null : vectorOf(vectors, key, at / SECTOR);
-    const cipher = createCipheriv(name, key, iv).setAutoPadding(false);
+    const iv = mode === 'ecb' ? null : vectorOf(vectors, key, firstSector + at / SECTOR);
+    const cipher = createCipheriv(`aes-${bits}-${mode}`, key, iv).setAutoPadding(false);
     pieces.push(cipher.update(clear.subarray(at, at + SECTOR)), cipher.final());
   }
   return Buffer.concat(pieces);
@@ -131,7 +154,8 @@ function encrypt({ bits, mode, vectors }: LuksFormat, key: Buffer, clear: Buffer
 
 function vectorOf(vectors: string, key: Buffer, sector: number): Buffer {
   const iv = Buffer.alloc(16);
-  iv.writeUInt32LE(sector);
+  iv.writeUInt32LE(sector % 2 ** 32);
+  if (vectors !== 'plain') iv.writeUInt32LE(Math.floor(sector / 2 ** 32), 4);
   const [, hash] = vectors.split(':');
   if (hash === undefined) return iv;
   const salt = createHash(hash).update(key).digest();
