@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noise, randomNumbers } from './make-images.ts';
-import { available, expectSame, hashOf, make, ours, qemuImg } from './programs.ts';
+import { available, expectSameInTurn, hashOf, make, ours, qemuImg } from './programs.ts';
 import { Qcow2Editor } from './qcow2-editor.ts';
 
 let folder = '';
@@ -102,7 +102,7 @@ async function copies(line: string) {
 
 describe.skipIf(!available)('dd: the same answer to', () => {
   it.each(SAME)('%s', async (line) => {
-    await expectSame(['dd', ...words(line)]);
+    await expectSameInTurn(['dd', ...words(line)]);
   });
 
   it.each(COPIES)('%s, and the same bytes', async (line) => {
@@ -122,8 +122,8 @@ describe.skipIf(!available)('dd: the same answer to', () => {
       if (index === 2) editor.bytes[Number(editor.entry(editor.l2(2)) & 0xffffffffn)] = 0xff;
       else editor.change(editor.l2(index), (entry) => entry | 0x200n);
       editor.save('damaged.qcow2');
-      await expectSame(['dd', 'if=damaged.qcow2', 'of=o', 'bs=64k']);
-      await expectSame(['dd', 'if=damaged.qcow2', 'of=o', 'bs=64k', 'skip=4']);
+      await expectSameInTurn(['dd', 'if=damaged.qcow2', 'of=o', 'bs=64k']);
+      await expectSameInTurn(['dd', 'if=damaged.qcow2', 'of=o', 'bs=64k', 'skip=4']);
     }
   });
 });

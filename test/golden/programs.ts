@@ -118,6 +118,13 @@ export async function expectSame(args: readonly string[]): Promise<Outcome> {
   return real;
 }
 
+/** As {@link expectSame}, one after the other: for commands that write to one file. */
+export async function expectSameInTurn(args: readonly string[]): Promise<Outcome> {
+  const real = await qemuImg(args);
+  expect(await ours(args), `qemu-img ${args.join(' ')}`).toEqual(real);
+  return real;
+}
+
 /** The hash of a whole file. */
 export async function hashOf(path: string): Promise<string> {
   const hash = createHash('sha256');
