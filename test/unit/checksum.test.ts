@@ -163,6 +163,13 @@ describe('checksum of a disk', () => {
     expect(done).toBe(doneAtAbort);
   });
 
+  it('is refused where the map says nothing', async () => {
+    const { disk } = await sparseDisk(2 * WINDOW, [[0, 5]]);
+    disk.map = (offset) =>
+      offset > 0 ? Promise.resolve([]) : WrittenDisk.prototype.map.call(disk, 0, MIB);
+    await expect(checksumDisk(disk)).rejects.toMatchObject({ code: 'internal' });
+  });
+
   it('is refused where content is unknown, not taken of zeros', async () => {
     const spec = {
       size: 4 * 65536,

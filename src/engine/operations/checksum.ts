@@ -164,7 +164,9 @@ class Digest {
 /** The disk in guest order: what has to be read, cut at windows, and the zeros between. */
 async function* stretches(disk: Disk): AsyncGenerator<Step> {
   let current: Stretch = { offset: 0, length: 0, extents: [] };
+  let mapped = 0;
   for await (const batch of mapChain(disk)) {
+    mapped = batch.reduce((end, { offset, length }) => Math.max(end, offset + length), mapped);
     for (const part of partsToRead(batch)) {
       const end = part.offset + part.length;
       if (current.extents.length > 0 && windowOf(part.offset) === windowOf(current.offset)) {
@@ -176,6 +178,8 @@ async function* stretches(disk: Disk): AsyncGenerator<Step> {
       current = { offset: part.offset, length: part.length, extents: [part] };
     }
   }
+  // Nobody said that there are zeros behind.
+  if (mapped < disk.size) throw new ImageError('internal', { reason: 'a map that ends early' });
   yield* withZeros(current, disk.size);
 }
 
