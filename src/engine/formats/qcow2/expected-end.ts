@@ -4,7 +4,7 @@
  */
 import { readPadded } from '../../storage/storage.ts';
 import type { Qcow2Image } from './image.ts';
-import { decodeBlock, readRefcountTable, type RefcountTable } from './refcounts.ts';
+import { readRefcountTable, type RefcountTable } from './refcounts.ts';
 
 /** How many refcount blocks are looked at, from the last one down. */
 const BLOCKS = 4;
@@ -36,11 +36,20 @@ async function lastUsed({ header, storage }: Qcow2Image, table: RefcountTable): 
     looked += 1;
     end = Math.max(end, offset + clusterSize);
     if (offset >= storage.size) continue;
-    const block = decodeBlock(await readPadded(storage, offset, clusterSize), refcountBits);
-    const last = block.findLastIndex((count: number) => count !== 0);
+    const last = lastCounted(await readPadded(storage, offset, clusterSize), refcountBits);
     if (last >= 0) return Math.max(end, (index * table.blockEntries + last + 1) * clusterSize);
   }
   return end;
+}
+
+/** Index of the last refcount in a block that is not 0; -1 where all are. */
+function lastCounted(bytes: Uint8Array, refcountBits: number): number {
+  let at = bytes.length - 1;
+  while (at >= 0 && bytes[at] === 0) at--;
+  if (at < 0) return -1;
+  // The least significant bits of a byte come first.
+  const inByte = refcountBits < 8 ? Math.floor(Math.log2(bytes[at] as number) / refcountBits) : 0;
+  return Math.floor((at * 8) / refcountBits) + inByte;
 }
 
 /**

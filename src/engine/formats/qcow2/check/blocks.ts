@@ -6,6 +6,7 @@ import {
   exactRefcountAt,
   readRefcountTable,
   refcountAt,
+  type RefcountBlock,
   type RefcountTable,
 } from '../refcounts.ts';
 import type { CheckContext } from './context.ts';
@@ -58,14 +59,19 @@ export class RefcountBlocks {
   }
 
   #noteOnes(cluster: number, bytes: Uint8Array): void {
-    const block = decodeBlock(bytes, this.#bits);
     const at = cluster - this.#first;
-    const most = Math.min(block.length, this.#length - at);
-    for (let i = 0; i < most; i++) {
+    const block = this.#decode(bytes, this.#length - at);
+    for (let i = 0; i < block.length; i++) {
       if (block[i] !== 1) continue;
       const bit = at + i;
       this.#ones[bit >>> 5] = (this.#ones[bit >>> 5] as number) | (1 << (bit & 31));
     }
+  }
+
+  /** The first refcounts of a block: there is no use for those of clusters that the file has not. */
+  #decode(bytes: Uint8Array, wanted: number): RefcountBlock {
+    const most = Math.min(this.#blockEntries, Math.ceil(wanted / 8) * 8);
+    return decodeBlock(bytes.subarray(0, (most * this.#bits) / 8), this.#bits);
   }
 
   /** The blocks of the window up to a cluster, by index; those that are not in the file are left out. */
@@ -219,7 +225,7 @@ export class RefcountBlocks {
   #compareRange(from: number, end: number, blocks: ReadonlyMap<number, Uint8Array>): void {
     const { counts, report, clusterSize } = this.#context;
     const chunk = Math.min(PAGE, this.#blockEntries);
-    let decoded: { index: number; counts: ArrayLike<number> } | undefined;
+    let decoded: { index: number; counts: RefcountBlock } | undefined;
     for (let first = from; first < end; first += chunk) {
       const index = Math.floor(first / this.#blockEntries);
       const bytes = blocks.get(index);
@@ -231,7 +237,8 @@ export class RefcountBlocks {
       }
       if (bytes === undefined && page === undefined) continue;
       if (bytes !== undefined && decoded?.index !== index) {
-        decoded = { index, counts: decodeBlock(bytes, this.#bits) };
+        const wanted = end - index * this.#blockEntries;
+        decoded = { index, counts: this.#decode(bytes, wanted) };
       }
       const block = bytes === undefined ? undefined : decoded?.counts;
       const inBlock = first % this.#blockEntries;
