@@ -22,6 +22,8 @@ const PACKED = [
   ...['write -P 4 8M 512', 'write -c -P 5 20M 64k'],
 ];
 
+const SECRET = ['--object', 'secret,id=s,data=geheim'];
+
 interface Image {
   name: string;
   options?: readonly string[];
@@ -32,6 +34,7 @@ interface Image {
 /** A name comes after that of its backing file. */
 const IMAGES: readonly Image[] = [
   { name: 'empty', size: '0' },
+  { name: 'outside', options: ['-o', 'data_file=OUTSIDE,data_file_raw=on'], write: WRITES },
   { name: 'no-data', size: '30M' },
   { name: 'data', write: WRITES },
   { name: 'v2', options: ['-o', 'compat=0.10'], write: WRITES },
@@ -56,7 +59,9 @@ beforeAll(async () => {
   if (!available) return;
   folder = mkdtempSync(join(tmpdir(), 'checksum-'));
   for (const { name, options = [], size = '24M', write = [] } of IMAGES) {
-    await make('qemu-img', ['create', '-q', '-f', 'qcow2', ...options, at(name), size]);
+    // The name of a data file is seen from where the program runs.
+    const placed = options.map((option) => option.replace('OUTSIDE', at('outside.data')));
+    await make('qemu-img', ['create', '-q', '-f', 'qcow2', ...placed, at(name), size]);
     if (write.length === 0) continue;
     await make('qemu-io', [...write.flatMap((command) => ['-c', command]), at(name)]);
   }
@@ -103,6 +108,20 @@ describe.skipIf(!available)('checksum of the content', () => {
     const own = await ours(['checksum', at(name)]);
     expect(own).toEqual({ stdout: line, stderr: '', exitCode: 0 });
     expect(await withoutNode(['checksum', at(name)])).toBe(line);
+  });
+
+  it.each(['aes', 'luks'])('of an encrypted disk: %s', async (method) => {
+    const path = at(method);
+    const time = method === 'luks' ? ',encrypt.iter-time=10' : '';
+    const options = `encrypt.format=${method},encrypt.key-secret=s${time}`;
+    const node = `driver=qcow2,encrypt.key-secret=s,file.filename=${path}`;
+    await make('qemu-img', ['create', '-q', '-f', 'qcow2', ...SECRET, '-o', options, path, '24M']);
+    const commands = WRITES.flatMap((command) => ['-c', command]);
+    await make('qemu-io', [...SECRET, '--image-opts', ...commands, node]);
+    const digest = (await ours(['checksum', ...SECRET, '--image-opts', node])).stdout.slice(0, 64);
+    expect(digest).toBe(await expected('data'));
+    const locked = await ours(['checksum', path]);
+    expect([locked.stdout, locked.exitCode]).toEqual(['', 2]);
   });
 
   it('of a snapshot, by name and by id', async () => {
