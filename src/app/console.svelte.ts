@@ -2,6 +2,7 @@ import { complete, isCommand, type Completion } from './completion.ts';
 import { images } from './images.svelte.ts';
 import { jobs, type RunningJob } from './jobs.svelte.ts';
 import { explain, toProblem } from './problem.ts';
+import { hideSecrets } from './secrets.ts';
 import { stored } from './stored.svelte.ts';
 import { quote } from './target.ts';
 import { span } from './units.ts';
@@ -54,18 +55,20 @@ class ConsoleSession {
     const line = given.trim();
     if (line === '' || this.job !== undefined) return;
     this.input = '';
-    this.#remember(line);
-    this.#print('command', line);
+    // Neither the history nor the screen keeps a passphrase.
+    const shown = hideSecrets(line);
+    this.#remember(shown);
+    this.#print('command', shown);
     const first = line.split(/\s+/, 1)[0] ?? '';
     if (first === 'clear') return this.clear();
     if (!isCommand(first)) return this.#print('err', words.image.console.onlyQemuImg(first));
-    await this.#runCommand(line);
+    await this.#runCommand(line, shown);
   }
 
-  async #runCommand(line: string): Promise<void> {
+  async #runCommand(line: string, shown: string): Promise<void> {
     const started = performance.now();
     try {
-      const result = await jobs.run<'command'>({ kind: 'command', line }, line, {
+      const result = await jobs.run<'command'>({ kind: 'command', line }, shown, {
         output: (stream, text) => this.#print(stream, text),
         running: (job) => (this.job = job),
       });

@@ -1,11 +1,13 @@
 import { chooseTarget, hasSavePicker } from './files.ts';
-import { forecastConvert } from './forecast.ts';
+import { forecastConvert, type Known } from './forecast.ts';
 import { images } from './images.svelte.ts';
 import { jobs } from './jobs.svelte.ts';
-import type { OpenImage } from './open-image.svelte.ts';
+import { type OpenImage, planKey } from './open-image.svelte.ts';
+import { lookAtDisk } from './plan.ts';
 import { toProblem } from './problem.ts';
 import { stored } from './stored.svelte.ts';
-import type { Target } from '../worker/api.ts';
+import { suggestName } from './target.ts';
+import type { SnapshotChoice, Target } from '../worker/api.ts';
 
 /** Converts an image to raw. Needs a click or key when the person is to choose the place. */
 export async function convertToRaw(image: OpenImage): Promise<void> {
@@ -20,10 +22,11 @@ export async function convertToRaw(image: OpenImage): Promise<void> {
       return;
     }
     if (target.kind === 'handle') state.handle = target.handle;
-    const { verify } = state;
-    const request = { kind: 'convert', image: image.opened.id, target, verify } as const;
+    const { verify, snapshot } = state;
+    const { id } = image.opened;
+    const request = { kind: 'convert', image: id, snapshot, target, verify } as const;
     const { info } = image;
-    const forecast = info && forecastConvert(info, image.check.report, state.where, verify);
+    const forecast = info && forecastConvert(info, knownOf(image), state.where, verify);
     const sparse = forecast?.exact === true && forecast.data < forecast.size / 2;
     state.result = await jobs.run<'convert'>(request, image.name, {
       heavy: sparse ? forecast.data : undefined,
@@ -47,6 +50,22 @@ async function chooseWhere(image: OpenImage, name: string): Promise<Target | und
   }
   const handle = await chooseTarget(name);
   return handle === undefined ? undefined : { kind: 'handle', handle };
+}
+
+/** What was found out of the disk that is to be converted. */
+export function knownOf(image: OpenImage): Known {
+  const { snapshot } = image.convert;
+  const plan = image.plans[planKey(snapshot)];
+  return { plan, report: snapshot === undefined ? image.check.report : undefined };
+}
+
+/** Chooses what is converted: the disk as it is now, or as a snapshot keeps it. */
+export function chooseSnapshot(image: OpenImage, snapshot: SnapshotChoice | undefined): void {
+  const state = image.convert;
+  const wasSuggested = state.name === suggestName(image.name, state.snapshot?.name);
+  state.snapshot = snapshot;
+  if (wasSuggested) state.name = suggestName(image.name, snapshot?.name);
+  void lookAtDisk(image, snapshot);
 }
 
 /** Puts the last result out of sight; the wishes stay. */

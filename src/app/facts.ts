@@ -1,4 +1,4 @@
-import type { ImageInfo } from '../worker/api.ts';
+import type { ChainFile, ImageInfo, LuksInfo } from '../worker/api.ts';
 import type { OpenImage } from './open-image.svelte.ts';
 import { bytes, exactBytes, moment, percent } from './units.ts';
 import { words } from './words.svelte.ts';
@@ -37,22 +37,41 @@ export function factsOf(image: OpenImage): FactGroup[] {
 function diskFacts(image: OpenImage, info: ImageInfo): Fact[] {
   const { overview } = words.image;
   const facts = [size('virtual-size', overview.virtualSize, info.virtualSize)];
-  const data = dataBytes(image);
-  if (info.clusterSize !== undefined && info.backing === undefined) {
-    facts.push(data === undefined ? unknownData() : heldData(data, info.virtualSize));
+  const usage = usageOf(image);
+  if (info.clusterSize !== undefined && usage !== undefined) {
+    facts.push(heldData(usage.data, info.virtualSize));
+    if (usage.unknown > 0) facts.push(size('unknown', overview.unknownData, usage.unknown));
+  } else if (info.clusterSize !== undefined && image.chain.length === 1) {
+    facts.push(unknownData());
   }
   facts.push(...fileFacts(info), encryption(info));
   return facts;
 }
 
-/** Bytes of the disk that hold data, known after a check. */
-export function dataBytes(image: OpenImage): number | undefined {
+/** How a disk divides. Bytes; the rest of it is zeros. */
+export interface Usage {
+  /** Holds data, packed ones included. */
+  data: number;
+  compressed: number;
+  /** Nobody knows: never zeros. */
+  unknown: number;
+}
+
+/** How the disk divides, known once its tables were looked at: by themselves, or for a check. */
+export function usageOf(image: OpenImage): Usage | undefined {
+  const { plan, info } = image;
+  if (plan !== undefined) {
+    const { data, compressed, unknown } = plan;
+    return { data: data + compressed, compressed, unknown };
+  }
   const { report } = image.check;
-  const cluster = image.info?.clusterSize;
-  if (report === undefined || cluster === undefined || report.aborted !== undefined) {
+  const cluster = info?.clusterSize;
+  const isWhole = image.chain.length === 1 && image.gap === undefined;
+  if (!isWhole || report === undefined || cluster === undefined || report.aborted !== undefined) {
     return undefined;
   }
-  return Math.min(report.allocatedClusters * cluster, image.info?.virtualSize ?? 0);
+  const data = Math.min(report.allocatedClusters * cluster, info?.virtualSize ?? 0);
+  return { data, compressed: Math.min(report.compressedClusters * cluster, data), unknown: 0 };
 }
 
 function unknownData(): Fact {
@@ -119,7 +138,15 @@ function bitmaps(qcow2: Qcow2): Fact {
 function encryption(info: ImageInfo): Fact {
   const { overview } = words.image;
   const kind = info.qcow2?.encryption ?? 'none';
-  return plain('encryption', overview.encryption, overview.encryptionKinds[kind]);
+  const luks = info.qcow2?.luks;
+  const note = luks === undefined ? '' : cipherName(luks);
+  return { ...plain('encryption', overview.encryption, overview.encryptionKinds[kind]), note };
+}
+
+/** What encrypts a disk, in the words of its header: `aes-xts-plain64, 256 bits`. */
+export function cipherName(luks: LuksInfo): string {
+  const { bits } = words.image.overview;
+  return `${luks.cipherName}-${luks.cipherMode}, ${bits(luks.keyBits)}`;
 }
 
 /** Feature bits in words, the known ones in the person's language. */
@@ -161,6 +188,11 @@ function plain(id: string, label: string, value: string): Fact {
   return { id, label, value, note: '', copy: value };
 }
 
+function chainRow({ kind, name, state }: ChainFile): [string, string] {
+  const { kinds, states } = words.image.chain;
+  return [kinds[kind], `${name} (${states[state]})`];
+}
+
 /** Everything of the overview as plain text, for a ticket or a mail. */
 export function factsAsText(image: OpenImage): string {
   const { overview } = words.image;
@@ -168,10 +200,7 @@ export function factsAsText(image: OpenImage): string {
   const rows = factsOf(image)
     .flatMap((group) => group.facts)
     .map(({ label, value, note }) => [label, note === '' ? value : `${value} (${note})`]);
-  if (info?.backing !== undefined) {
-    const state = info.backing.found ? overview.backingFound : overview.backingMissing;
-    rows.push([overview.backing, `${info.backing.name} (${state})`]);
-  }
+  rows.push(...image.chain.slice(1).map(chainRow));
   for (const snapshot of info?.snapshots ?? []) {
     const taken = moment(snapshot.dateSeconds * 1000, words.tag);
     rows.push([overview.snapshots, `${snapshot.id} ${snapshot.name} (${taken})`]);

@@ -52,39 +52,33 @@ export async function fromHandle(handle: FileSystemFileHandle): Promise<Chosen> 
   return { file: await handle.getFile(), handle };
 }
 
+/** Whether nothing tells two files apart; browsers do not say where a file lies. */
+export function isSameFile(a: File, b: File): boolean {
+  return a.name === b.name && a.size === b.size && a.lastModified === b.lastModified;
+}
+
 export function fromList(files: FileList | null): Chosen[] {
   return [...(files ?? [])].map((file) => ({ file, handle: undefined }));
 }
 
-/** The files of a drop, with handles where the browser has them; folders give their images. */
-export async function fromDrop(data: DataTransfer): Promise<Chosen[]> {
-  // All items have to be asked within the event: the list is emptied after it.
-  const asked = [...data.items]
+/** One thing that was dropped: a file or a folder, as the browser gives it. */
+export interface Dropped {
+  file: File | null;
+  /** Chromium. */
+  handle: Promise<FileSystemHandle | null> | undefined;
+  /** The others. */
+  entry: FileSystemEntry | null;
+}
+
+/** What was dropped. To be called within the event: its list is emptied after it. */
+export function takeDrop(data: DataTransfer): Dropped[] {
+  return [...data.items]
     .filter((item) => item.kind === 'file')
-    .map((item) => ({ file: item.getAsFile(), handle: item.getAsFileSystemHandle?.() }));
-  const found = await Promise.all(
-    asked.map(async (one) => fromDropped(one.file, await one.handle)),
-  );
-  return found.flat();
-}
-
-async function fromDropped(
-  file: File | null,
-  handle: FileSystemHandle | null | undefined,
-): Promise<Chosen[]> {
-  if (handle instanceof FileSystemDirectoryHandle) return await imagesIn(handle);
-  if (handle instanceof FileSystemFileHandle) return [await fromHandle(handle)];
-  return file === null ? [] : [{ file, handle: undefined }];
-}
-
-async function imagesIn(folder: FileSystemDirectoryHandle): Promise<Chosen[]> {
-  const found: Chosen[] = [];
-  for await (const entry of folder.values()) {
-    const isImage = IMAGE_SUFFIXES.some((suffix) => entry.name.toLowerCase().endsWith(suffix));
-    if (isImage && entry instanceof FileSystemFileHandle) found.push(await fromHandle(entry));
-    if (found.length === 20) break;
-  }
-  return found;
+    .map((item) => ({
+      file: item.getAsFile(),
+      handle: item.getAsFileSystemHandle?.(),
+      entry: item.webkitGetAsEntry(),
+    }));
 }
 
 /** Asks where a result goes; undefined when the person changed their mind. Needs a click or key. */
@@ -118,6 +112,6 @@ export async function copyText(text: string): Promise<boolean> {
   }
 }
 
-function isAbort(error: unknown): boolean {
+export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'AbortError';
 }

@@ -1,4 +1,4 @@
-import type { CheckReport, ImageInfo } from '../worker/api.ts';
+import type { CheckReport, ConvertPlan, ImageInfo } from '../worker/api.ts';
 
 /**
  * What work will cost, said before it is done. The rates are rounded down from measurements of
@@ -35,6 +35,8 @@ export interface ConvertForecast {
   /** Bytes of data to copy, and whether that is exact or an upper bound. */
   data: number;
   exact: boolean;
+  /** Bytes that nobody knows, as far as looked at: the conversion would stop there. */
+  unknown: number;
   /** Seconds until the result is there, of which the browser's own check of it. */
   seconds: number;
   browserCheckSeconds: number;
@@ -42,15 +44,21 @@ export interface ConvertForecast {
   downloadSeconds: number;
 }
 
-/** Looks ahead at a conversion. A check that was done makes it exact. */
+/** What was found out of a disk so far: a look at its tables or a check make a forecast exact. */
+export interface Known {
+  plan?: ConvertPlan | undefined;
+  report?: CheckReport | undefined;
+}
+
+/** Looks ahead at a conversion. */
 export function forecastConvert(
   info: ImageInfo,
-  report: CheckReport | undefined,
+  known: Known,
   where: 'place' | 'browser',
   verify: boolean,
 ): ConvertForecast {
   const size = info.virtualSize;
-  const { data, packed, exact } = dataToCopy(info, report);
+  const { data, packed, exact, unknown } = dataToCopy(info, known);
   const plain = data - packed;
   const reading = plain / READ + packed / INFLATE;
   const writing = data / (where === 'place' ? PLACE_WRITE : PRIVATE_WRITE);
@@ -60,6 +68,7 @@ export function forecastConvert(
     size,
     data,
     exact,
+    unknown,
     seconds: Math.max(reading, writing) + verifying + browserCheckSeconds,
     browserCheckSeconds,
     downloadSeconds: where === 'browser' ? size / DOWNLOAD : 0,
@@ -68,14 +77,19 @@ export function forecastConvert(
 
 function dataToCopy(
   info: ImageInfo,
-  report: CheckReport | undefined,
-): { data: number; packed: number; exact: boolean } {
+  { plan, report }: Known,
+): { data: number; packed: number; exact: boolean; unknown: number } {
+  if (plan !== undefined) {
+    const { compressed: packed, unknown } = plan;
+    return { data: plan.data + packed, packed, exact: true, unknown };
+  }
   const cluster = info.clusterSize;
-  if (cluster === undefined) return { data: info.virtualSize, packed: 0, exact: true };
+  const unknown = 0;
+  if (cluster === undefined) return { data: info.virtualSize, packed: 0, exact: true, unknown };
   if (report !== undefined && report.aborted === undefined && info.backing === undefined) {
     const data = Math.min(report.allocatedClusters * cluster, info.virtualSize);
     const packed = Math.min(report.compressedClusters * cluster, data);
-    return { data, packed, exact: true };
+    return { data, packed, exact: true, unknown };
   }
-  return { data: info.virtualSize, packed: 0, exact: false };
+  return { data: info.virtualSize, packed: 0, exact: false, unknown };
 }

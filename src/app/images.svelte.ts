@@ -1,10 +1,20 @@
 import { announcer } from './announcer.svelte.ts';
+import { attachFrom, giveAgain } from './chain.ts';
 import { engine } from './engine.svelte.ts';
 import { ChecksumState } from './checksum-state.svelte.ts';
 import { checkSeconds } from './forecast.ts';
-import { chooseFiles, hasSavePicker, type Chosen } from './files.ts';
+import { chooseFiles, hasSavePicker, isSameFile, type Chosen } from './files.ts';
+import { type Findings, findingsOf } from './folder.ts';
 import { jobs } from './jobs.svelte.ts';
-import { CheckState, ConvertState, OpenImage, PANELS, type Panel } from './open-image.svelte.ts';
+import {
+  ChainState,
+  CheckState,
+  ConvertState,
+  OpenImage,
+  PANELS,
+  type Panel,
+} from './open-image.svelte.ts';
+import { lookAtDisk } from './plan.ts';
 import { toProblem } from './problem.ts';
 import { recent } from './recent.svelte.ts';
 import { stored } from './stored.svelte.ts';
@@ -59,7 +69,10 @@ class Images {
     if (named !== undefined && this.#current !== undefined) this.#current.panel = named;
   }
 
-  /** Opens files, each as an image of its own; what is open already is only shown. */
+  /**
+   * Opens files, each as an image of its own; what is open already is only shown. Files that are
+   * opened together and name each other are taken for a chain.
+   */
   async open(chosen: Chosen[]): Promise<void> {
     const opening: Promise<void>[] = [];
     let first: OpenImage | undefined;
@@ -76,6 +89,28 @@ class Images {
       first.panel = panelOfAddress() ?? first.panel;
     if (first !== undefined) this.show(first);
     await Promise.all(opening);
+    if (chosen.length > 1) await this.join(findingsOf(chosen));
+  }
+
+  /**
+   * Gives the images among files that came together what they name of the others. The topmost of a
+   * chain is shown.
+   */
+  async join(found: Findings): Promise<void> {
+    const isAmong = (file: File): boolean => found.files.some((one) => isSameFile(one.file, file));
+    const joined: OpenImage[] = [];
+    for (const image of this.list.filter((one) => isAmong(one.chosen.file))) {
+      if (!image.chain.some(({ state }) => state === 'missing')) continue;
+      await attachFrom(image, found);
+      if ((image.files.search?.found.length ?? 0) > 0) joined.push(image);
+      // Nobody asked for a search: what it did not find is no news.
+      image.files.search = undefined;
+    }
+    const given = joined.flatMap((image) => image.files.given.map(({ chosen }) => chosen.file));
+    const isBelow = ({ chosen }: OpenImage): boolean =>
+      given.some((file) => isSameFile(file, chosen.file));
+    const top = joined.find((image) => !isBelow(image));
+    if (top !== undefined && this.#current !== undefined && isBelow(this.#current)) this.show(top);
   }
 
   /** Opens it again as a raw disk. */
@@ -115,19 +150,6 @@ class Images {
     await this.#letGo(image);
   }
 
-  /** Gives an image the backing file that it names. */
-  async attachBacking(image: OpenImage, backing: Chosen): Promise<void> {
-    if (image.opened === undefined) return;
-    image.backingProblem = undefined;
-    try {
-      const client = await engine.client();
-      image.opened = await client.attachBacking(image.opened.id, backing.file);
-      image.backing = backing;
-    } catch (error) {
-      image.backingProblem = toProblem(error, backing.file.name);
-    }
-  }
-
   /** Checks an image; `quiet` when the app does it by itself. */
   async check(image: OpenImage, quiet = false): Promise<void> {
     if (image.opened === undefined || image.check.job !== undefined) return;
@@ -152,22 +174,19 @@ class Images {
   /** Looks whether the files on disk are still those that were opened (cheap: no content read). */
   async lookForChanges(): Promise<void> {
     for (const image of this.list) {
-      const { file, handle } = image.chosen;
-      if (handle === undefined || image.phase !== 'open') continue;
-      try {
-        const now = await handle.getFile();
-        image.changed = now.lastModified !== file.lastModified || now.size !== file.size;
-      } catch {
-        // Gone, or not allowed any more: the next read says so in its own words.
-      }
+      if (image.phase !== 'open') continue;
+      const files = [image.chosen, ...image.files.given.map(({ chosen }) => chosen)];
+      const changed = await Promise.all(files.map(hasChanged));
+      if (changed.some((one) => one !== undefined)) image.changed = changed.includes(true);
     }
   }
 
   async #openNow(image: OpenImage): Promise<void> {
     image.phase = 'opening';
     image.problem = undefined;
-    image.backingProblem = undefined;
-    image.backing = undefined;
+    const { given } = image.files;
+    image.files = new ChainState();
+    image.plans = {};
     image.check = new CheckState();
     image.convert = new ConvertState();
     image.checksum = new ChecksumState();
@@ -180,6 +199,7 @@ class Images {
       image.phase = 'open';
       announcer.say(words.image.screen.opened(image.name));
       this.#afterOpening(image);
+      await giveAgain(image, given);
     } catch (error) {
       image.problem = toProblem(error, image.name);
       image.changed = image.problem.code === 'file-changed';
@@ -195,6 +215,7 @@ class Images {
     if (image.chosen.own !== true) void recent.add(image.chosen, info.format);
     const seconds = checkSeconds(info);
     if (seconds !== undefined && seconds < CHECK_BY_ITSELF_SECONDS) void this.check(image, true);
+    void lookAtDisk(image);
   }
 
   async #find({ file, handle }: Chosen): Promise<OpenImage | undefined> {
@@ -202,11 +223,7 @@ class Images {
       const other = image.chosen;
       if (handle !== undefined && other.handle !== undefined) {
         if (await handle.isSameEntry(other.handle)) return image;
-      } else if (
-        file.name === other.file.name &&
-        file.size === other.file.size &&
-        file.lastModified === other.file.lastModified
-      ) {
+      } else if (isSameFile(file, other.file)) {
         return image;
       }
     }
@@ -239,6 +256,17 @@ class Images {
 
 function panelOfAddress(): Panel | undefined {
   return PANELS.find((panel) => location.hash === `#/${panel}`);
+}
+
+/** Whether a file on disk is another than the one that was opened; undefined where nobody knows. */
+async function hasChanged({ file, handle }: Chosen): Promise<boolean | undefined> {
+  try {
+    const now = await handle?.getFile();
+    return now && (now.lastModified !== file.lastModified || now.size !== file.size);
+  } catch {
+    // Gone, or not allowed any more: the next read says so in its own words.
+    return undefined;
+  }
 }
 
 async function chooseOne(): Promise<Chosen | undefined> {

@@ -1,9 +1,12 @@
 import type {
+  ChainFile,
   CheckReport,
+  ConvertPlan,
   ConvertResult,
   ImageInfo,
   LeftBehind,
   OpenedImage,
+  SnapshotChoice,
 } from '../worker/api.ts';
 import { ChecksumState } from './checksum-state.svelte.ts';
 import type { Chosen } from './files.ts';
@@ -28,6 +31,8 @@ export class CheckState {
 export class ConvertState {
   /** Name of the result. */
   name = $state('');
+  /** The snapshot to be converted; undefined for the disk as it is now. */
+  snapshot = $state.raw<SnapshotChoice>();
   where = $state<'place' | 'browser'>('browser');
   verify = $state(true);
   job = $state.raw<RunningJob>();
@@ -43,6 +48,35 @@ export class ConvertState {
   deleted = $state(false);
 }
 
+/** What is known of the files of an image beside itself. */
+export class ChainState {
+  /** What the person gave, by its place in the chain, in the order in which it was given. */
+  given = $state.raw<readonly GivenChosen[]>([]);
+  /** Why the last file could not even be tried. */
+  problem = $state.raw<Problem>();
+  /** A folder is being looked through. */
+  searching = $state(false);
+  search = $state.raw<SearchResult>();
+}
+
+/** A file that the person gave for a place of the chain. */
+export interface GivenChosen {
+  key: string;
+  chosen: Chosen;
+}
+
+/** What came of looking for missing files among many. */
+export interface SearchResult {
+  /** Names of files that were found and given. */
+  found: string[];
+  /** Names that none or several of the files have. */
+  notThere: string[];
+  several: string[];
+  /** How many names were looked at, and whether there were more. */
+  looked: number;
+  cut: boolean;
+}
+
 let keys = 0;
 
 /** One file that the person opened, with all that is known of it. Big data is never deep state. */
@@ -56,8 +90,11 @@ export class OpenImage {
   raw = $state(false);
   /** The file on disk is not the one that was opened any more. */
   changed = $state(false);
-  backing = $state.raw<Chosen>();
-  backingProblem = $state.raw<Problem>();
+  files = $state.raw(new ChainState());
+  /** The file of the chain whose passphrase is being asked for. */
+  unlocking = $state.raw<ChainFile>();
+  /** How the disk divides into data, zeros and unknown, by {@link planKey}; as far as looked at. */
+  plans = $state.raw<Readonly<Record<string, ConvertPlan>>>({});
   panel = $state<Panel>('overview');
   check = $state.raw(new CheckState());
   convert = $state.raw(new ConvertState());
@@ -80,8 +117,23 @@ export class OpenImage {
     return this.check.job !== undefined || this.convert.job !== undefined || this.checksum.busy;
   }
 
-  /** The image names a backing file, and nobody has given it. */
-  get backingMissing(): boolean {
-    return this.info?.backing?.found === false;
+  /** The image and the files that it needs, from the image down. */
+  get chain(): readonly ChainFile[] {
+    return this.opened?.chain ?? [];
   }
+
+  /** The first file of the chain without which the disk is not whole; undefined when it is. */
+  get gap(): ChainFile | undefined {
+    return this.chain.find(({ state }) => state !== 'open');
+  }
+
+  /** How the disk as it is now divides, once it was looked at. */
+  get plan(): ConvertPlan | undefined {
+    return this.plans[planKey(undefined)];
+  }
+}
+
+/** Under which a plan of the disk, or of a snapshot of it, is kept. */
+export function planKey(snapshot: SnapshotChoice | undefined): string {
+  return snapshot === undefined ? '' : `${snapshot.id}\0${snapshot.name}`;
 }

@@ -83,6 +83,15 @@ export function span(milliseconds: number, tag: string): string {
     .join(' ');
 }
 
+/** How long a machine ran, as qemu-img writes it: `12:03:04.567`. */
+export function clock(nanoseconds: number): string {
+  const milliseconds = Math.floor(nanoseconds / 1e6);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const seconds = Math.floor(milliseconds / 1000);
+  const rest = String(milliseconds % 1000).padStart(3, '0');
+  return `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}.${rest}`;
+}
+
 /** A point in time, short: date and time of day in the language's order. */
 export function moment(milliseconds: number, tag: string): string {
   return new Intl.DateTimeFormat(tag, { dateStyle: 'medium', timeStyle: 'short' }).format(

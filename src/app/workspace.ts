@@ -1,5 +1,6 @@
 /** All that the frame needs once the first screen is painted, as one thing to load. */
 export { dropLabel, openFiles } from './checksum-lists.ts';
+export { openDropped } from './drop.ts';
 export { engine } from './engine.svelte.ts';
 export { images } from './images.svelte.ts';
 export { jobs } from './jobs.svelte.ts';

@@ -3,16 +3,18 @@
  * Types only; importing this file loads nothing.
  */
 import type { ErrorCode, ForeignContent } from '../engine/errors.ts';
+import type { FormatName } from '../engine/formats/format.ts';
 import type { CheckReport } from '../engine/operations/check-report.ts';
 import type { ChecksumReport } from '../engine/operations/checksum.ts';
 import type { ChecksumVerdict, Expectation } from '../engine/operations/checksum-list.ts';
+import type { ConvertPlan } from '../engine/operations/convert.ts';
 import type { Finding, FindingKind, Owner, Severity } from '../engine/operations/finding.ts';
-import type { ImageInfo } from '../engine/operations/inspect.ts';
+import type { ImageInfo, LuksInfo } from '../engine/operations/inspect.ts';
 import type { Stage } from '../engine/operations/operation.ts';
 
 export type { ChecksumVerdict, Expectation };
-export type { CheckReport, ErrorCode, Finding, FindingKind, ForeignContent, ImageInfo };
-export type { Owner, Severity, Stage };
+export type { CheckReport, ConvertPlan, ErrorCode, Finding, FindingKind, ForeignContent };
+export type { FormatName, ImageInfo, LuksInfo, Owner, Severity, Stage };
 
 export type ImageId = number;
 export type JobId = number;
@@ -34,6 +36,86 @@ export interface OpenedImage {
    * at the end at least, 0 when nothing points behind the end as far as looked.
    */
   missingBytes: number;
+  /** The image and every file that it or one below it names, from the image down. */
+  chain: ChainFile[];
+}
+
+/** A place in a chain and the file that was given for it. Sizes in bytes. */
+export interface ChainFile {
+  /** Names the place for {@link EngineApi.attach} and others; '' is the image itself. */
+  key: string;
+  kind: 'image' | 'backing' | 'data-file';
+  /** 0 for the image; a backing image is one deeper, a data file as deep as what names it. */
+  depth: number;
+  /** The name as the image above has it; for the image itself, its own. */
+  name: string;
+  reference: FileReference;
+  /** The format that the image above records; '' when none. */
+  recordedFormat: string;
+  /**
+   * - `missing`: nobody gave it.
+   * - `locked`: open, but encrypted, and the passphrase was not given.
+   * - `loop`: what was given is above it in the chain already; it is not used.
+   * - `wrong`: what was given cannot be read as what it has to be; it is not used.
+   */
+  state: 'open' | 'missing' | 'locked' | 'loop' | 'wrong';
+  /** What was given; `modified` in milliseconds since 1970. */
+  file: { name: string; size: number; modified: number } | undefined;
+  /** As what it is read. */
+  format: FormatName | undefined;
+  /** Of its disk; undefined for a data file and while it is not open. */
+  virtualSize: number | undefined;
+  encryption: 'none' | 'aes' | 'luks';
+  luks: LuksInfo | undefined;
+  /** How long trying one passphrase may take, roughly. */
+  unlockSeconds: number;
+  /** Why it is `loop` or `wrong`. */
+  problem: WireError | undefined;
+  doubts: ChainDoubt[];
+}
+
+/** What the name of another file in an image says. It is shown and never followed. */
+export interface FileReference {
+  /** `path`: a file; `protocol`: an address as `nbd://…`; `json`: options as `json:{…}`. */
+  kind: 'path' | 'protocol' | 'json';
+  /** The protocol or drivers that QEMU would use, outermost first; empty for a path. */
+  drivers: string[];
+  /** The name of the file without folders; '' where there is none. */
+  fileName: string;
+  /** The path or address inside the options; for other kinds the name itself. */
+  target: string;
+}
+
+/** What is suspicious about a file of a chain without keeping it from being read. */
+export type ChainDoubt =
+  /** The file has another name than the image says. */
+  | { kind: 'other-name'; expected: string }
+  /** The content looks like another format than the recorded one, by which it is read. */
+  | { kind: 'format'; recorded: string; found: string }
+  /** The content is no disk at all, by the look of it, and read as a raw disk. */
+  | { kind: 'foreign'; looksLike: ForeignContent }
+  /** Virtual sizes, bytes: the base ends before the disk above it, or goes on behind its end. */
+  | { kind: 'base-smaller' | 'base-larger'; base: number; overlay: number }
+  /** It was modified after the file above it. Milliseconds since 1970. */
+  | { kind: 'changed-later'; base: number; overlay: number }
+  /** Nothing tells it apart from another file of the chain. */
+  | { kind: 'same-file'; other: string }
+  /** Bytes: the data file is shorter than the disk that it holds. */
+  | { kind: 'data-file-short'; size: number; disk: number };
+
+/** A file of several that were given together, and where it lay: `folder/sub/name`. */
+export interface GivenFile {
+  file: File;
+  path: string;
+}
+
+/** What a dirty bitmap marks. */
+export interface BitmapContents {
+  /** Guest bytes that are marked. */
+  marked: number;
+  ranges: number;
+  /** The first of the ranges, bytes. */
+  first: { offset: number; length: number }[];
 }
 
 export interface OpenOptions {
@@ -50,9 +132,32 @@ export type Target =
 
 export type JobRequest =
   | { kind: 'check'; image: ImageId }
-  | { kind: 'convert'; image: ImageId; target: Target; verify: boolean }
+  | ConvertRequest
+  | PlanRequest
   | ChecksumRequest
   | { kind: 'command'; line: string };
+
+export interface ConvertRequest {
+  kind: 'convert';
+  image: ImageId;
+  /** The disk as this internal snapshot keeps it; without it, as it is now. */
+  snapshot?: SnapshotChoice | undefined;
+  target: Target;
+  verify: boolean;
+}
+
+/** Looks at the tables of the whole chain: how much of the disk is data, zeros, unknown. */
+export interface PlanRequest {
+  kind: 'plan';
+  image: ImageId;
+  snapshot?: SnapshotChoice | undefined;
+}
+
+/** Both, because neither alone has to be unique. */
+export interface SnapshotChoice {
+  id: string;
+  name: string;
+}
 
 export type HashName = ChecksumReport['algorithm'];
 
@@ -68,6 +173,7 @@ export interface ChecksumRequest {
 export interface JobResults {
   check: CheckReport;
   checksum: ChecksumResult;
+  plan: ConvertPlan;
   convert: ConvertResult;
   command: CommandResult;
 }
@@ -155,8 +261,26 @@ export interface EngineApi {
   facts(): Promise<EngineFacts>;
   /** Opens an image for reading. Rejects with an ImageError. */
   open(file: File, options: OpenOptions): Promise<OpenedImage>;
-  /** Opens it again, under the same id, with `file` as the backing image that is missing. */
-  attachBacking(image: ImageId, file: File): Promise<OpenedImage>;
+  /**
+   * Gives the file for a place of its chain, or another one than before. A file that cannot be used
+   * there is no error: its state says `loop` or `wrong`.
+   */
+  attach(image: ImageId, key: string, file: File): Promise<OpenedImage>;
+  /**
+   * Gives several at once: each place that is missing gets the file that has its name, as long as
+   * there are such places. Of several of that name, the one whose folders fit best; none when that
+   * does not decide it.
+   */
+  attachAll(image: ImageId, files: GivenFile[]): Promise<OpenedImage>;
+  /** Takes a file of its chain away again. */
+  detach(image: ImageId, key: string): Promise<OpenedImage>;
+  /**
+   * Unlocks a file of its chain; the passphrase is overwritten afterwards, and only the key that it
+   * opens is kept until the image is closed. Rejects with `wrong-passphrase`.
+   */
+  unlock(image: ImageId, key: string, passphrase: Uint8Array<ArrayBuffer>): Promise<OpenedImage>;
+  /** What the dirty bitmap of that name marks. */
+  bitmap(image: ImageId, name: string): Promise<BitmapContents>;
   close(image: ImageId): Promise<void>;
   /** What published checksums say of a file. */
   askList(question: ListQuestion): Promise<ListAnswer>;

@@ -2,8 +2,10 @@
 import { type Remote, transfer, wrap } from 'comlink';
 import { ImageError, isImageError } from '../engine/errors.ts';
 import type {
+  BitmapContents,
   EngineApi,
   EngineFacts,
+  GivenFile,
   ImageId,
   JobResults,
   ListAnswer,
@@ -82,9 +84,29 @@ export class EngineClient {
     return this.#call((api) => api.open(file, options));
   }
 
-  /** Opens it again, under the same id, with `file` as the backing image that is missing. */
-  attachBacking(image: ImageId, file: File): Promise<OpenedImage> {
-    return this.#call((api) => api.attachBacking(image, file));
+  /** Gives the file for a place of its chain: {@link EngineApi.attach}. */
+  attach(image: ImageId, key: string, file: File): Promise<OpenedImage> {
+    return this.#call((api) => api.attach(image, key, file));
+  }
+
+  /** Gives several files at once: {@link EngineApi.attachAll}. */
+  attachAll(image: ImageId, files: GivenFile[]): Promise<OpenedImage> {
+    return this.#call((api) => api.attachAll(image, files));
+  }
+
+  /** Takes a file of its chain away again. */
+  detach(image: ImageId, key: string): Promise<OpenedImage> {
+    return this.#call((api) => api.detach(image, key));
+  }
+
+  /** Unlocks a file of its chain. The passphrase goes over to the worker: here it is empty then. */
+  unlock(image: ImageId, key: string, passphrase: Uint8Array<ArrayBuffer>): Promise<OpenedImage> {
+    return this.#call((api) => api.unlock(image, key, transfer(passphrase, [passphrase.buffer])));
+  }
+
+  /** What the dirty bitmap of that name marks. */
+  bitmap(image: ImageId, name: string): Promise<BitmapContents> {
+    return this.#call((api) => api.bitmap(image, name));
   }
 
   close(image: ImageId): Promise<void> {

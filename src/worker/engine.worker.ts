@@ -1,6 +1,7 @@
 /** The thread in which the engine runs: exposes the EngineApi to the page. */
 import { expose } from 'comlink';
 import type { EngineApi } from './api.ts';
+import { bitmapContents } from './bitmap.ts';
 import { askList } from './checksum.ts';
 import { storageFacts } from './facts.ts';
 import { Images } from './images.ts';
@@ -16,7 +17,11 @@ const jobs = new Jobs(images);
 const api: EngineApi = {
   facts: async () => ({ version: __APP_VERSION__, ...(await storageFacts()) }),
   open: (file, options) => images.open(file, options),
-  attachBacking: (image, file) => images.attachBacking(image, file),
+  attach: (image, key, file) => images.attach(image, key, file),
+  attachAll: (image, files) => images.attachAll(image, files),
+  detach: (image, key) => images.detach(image, key),
+  unlock: (image, key, passphrase) => images.unlock(image, key, passphrase),
+  bitmap: async (image, name) => bitmapContents(await images.disk(image), name),
   close: (image) => Promise.resolve(images.close(image)),
   askList: (question) => Promise.resolve(askList(question)),
   start: (request, events) => Promise.resolve(jobs.start(request, events)),

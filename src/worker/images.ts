@@ -1,64 +1,115 @@
 import {
   BlobStorage,
   type Disk,
-  type Gate,
   ImageError,
   inspect,
   isImageError,
   missingBytes,
   openImage,
+  openSnapshot,
+  Qcow2Image,
 } from '../engine/index.ts';
-import type { ImageId, OpenedImage, OpenOptions } from './api.ts';
+import type { GivenFile, ImageId, OpenedImage, OpenOptions, SnapshotChoice } from './api.ts';
+import { describeChain } from './chain.ts';
+import { matchFiles } from './match-files.ts';
+import { type Asked, GivenFiles, type Refusal } from './given-files.ts';
+import { toWire } from './wire.ts';
 
 type Mode = 'read' | 'check' | 'info';
+type Cipher = NonNullable<Disk['cipher']>;
 
 /** One open image. */
-interface Entry {
-  file: File;
-  raw: boolean;
+interface Entry extends Source {
   disk: Disk;
   /** What the disk was opened for: less than `read` when its tables do not allow that. */
   mode: Mode;
-  /** The files that were given for backing images, by who asked and the name that was asked for. */
-  given: Map<string, File>;
-  /** The first backing image that nobody gave; undefined when none is missing. */
-  missing: string | undefined;
+  /** Why it could not be opened for reading. */
+  problem: unknown;
+  /** What was asked for down the chain, and the answers. */
+  asked: readonly Asked[];
 }
 
-function sameFile(a: File, b: File): boolean {
-  return a.name === b.name && a.size === b.size && a.lastModified === b.lastModified;
+/** What an image is opened from. */
+interface Source {
+  file: File;
+  raw: boolean;
+  /** The files that were given for what the image names, by their place (`keyOf`). */
+  given: ReadonlyMap<string, File>;
+  /** What unlocks encrypted files of the chain. The passphrases themselves are not kept. */
+  ciphers: ReadonlyMap<File, Cipher>;
 }
 
 /** The images that are open in this worker. */
 export class Images {
   readonly #entries = new Map<ImageId, Entry>();
+  /** Changes of an image wait for each other. */
+  readonly #turns = new Map<ImageId, Promise<unknown>>();
   // Ids of a worker that died must not mean other images in the next one.
   #next = Math.floor(Math.random() * 2 ** 40);
 
-  /** Opens an image. What it names is asked of nobody: see {@link attachBacking}. */
+  /** Opens an image. What it names is asked of nobody: see {@link attach}. */
   async open(file: File, options: OpenOptions): Promise<OpenedImage> {
-    return this.#enter(this.#next++, () => openEntry(file, options.raw === true, new Map()));
+    const raw = options.raw === true;
+    const source = { file, raw, given: new Map<string, File>(), ciphers: new Map<File, Cipher>() };
+    return this.#enter(this.#next++, () => openEntry(source));
   }
 
-  /** Opens it again with `file` for the backing image that is missing (else, for the first). */
-  async attachBacking(id: ImageId, file: File): Promise<OpenedImage> {
-    const old = this.#entry(id);
-    const given = new Map(old.given);
-    const wanted = old.missing ?? given.keys().next().value;
-    if (wanted !== undefined) given.set(wanted, file);
-    return this.#enter(id, () => openEntry(old.file, old.raw, given));
+  /** Opens it again with `file` at that place of its chain. */
+  attach(id: ImageId, key: string, file: File): Promise<OpenedImage> {
+    return this.#inTurn(id, () => this.#reopen(id, (given) => given.set(key, file)));
   }
 
-  /** Forgets it. Jobs that are under way with it go on. */
+  /** The same without a file there. */
+  detach(id: ImageId, key: string): Promise<OpenedImage> {
+    return this.#inTurn(id, () => this.#reopen(id, (given) => given.delete(key)));
+  }
+
+  /** Gives each missing place the file that has its name, as long as there are such places. */
+  attachAll(id: ImageId, files: readonly GivenFile[]): Promise<OpenedImage> {
+    return this.#inTurn(id, async () => {
+      let opened = await this.#reopen(id, () => undefined);
+      for (;;) {
+        const matches = matchFiles(opened.chain, files);
+        if (matches.size === 0) return opened;
+        opened = await this.#reopen(id, (given) => {
+          for (const [key, file] of matches) given.set(key, file);
+        });
+      }
+    });
+  }
+
+  /**
+   * Unlocks a file of the chain, which its disk then is.
+   * @throws ImageError wrong-passphrase and what is wrong with its encryption header
+   */
+  async unlock(
+    id: ImageId,
+    key: string,
+    passphrase: Uint8Array<ArrayBuffer>,
+  ): Promise<OpenedImage> {
+    try {
+      return await this.#inTurn(id, async () => {
+        const entry = this.#entry(id);
+        const file = fileAt(entry, key);
+        const cipher = await cipherOf(file, passphrase);
+        const ciphers = new Map(entry.ciphers).set(file, cipher);
+        return this.#enter(id, () => openEntry({ ...entry, ciphers }));
+      });
+    } finally {
+      passphrase.fill(0);
+    }
+  }
+
+  /** Forgets it and what unlocked it. Jobs that are under way with it go on. */
   close(id: ImageId): void {
     this.#entries.delete(id);
   }
 
   /** The image for reading its guest content. @throws what forbids that */
-  async disk(id: ImageId): Promise<Disk> {
+  async disk(id: ImageId, snapshot?: SnapshotChoice): Promise<Disk> {
     const entry = this.#entry(id);
-    if (entry.mode === 'read') return entry.disk;
-    return (await openAs(entry, 'read')).disk;
+    const { disk } = entry.mode === 'read' ? entry : await openAs(entry, 'read');
+    return snapshot === undefined ? disk : openSnapshot(disk, snapshot);
   }
 
   /** The image opened anew as a check wants it: with tables that no reader would take. */
@@ -68,8 +119,9 @@ export class Images {
 
   /** The files that the image consists of. */
   files(id: ImageId): File[] {
-    const { file, given } = this.#entry(id);
-    return [file, ...given.values()];
+    const { file, asked } = this.#entry(id);
+    const others = asked.filter(({ storage }) => storage !== undefined);
+    return [file, ...others.flatMap((one) => one.file ?? [])];
   }
 
   /** The open file of that name, the newest first; given backing images count too. */
@@ -78,14 +130,26 @@ export class Images {
     return files.findLast((file) => file.name === name);
   }
 
+  #reopen(id: ImageId, change: (given: Map<string, File>) => unknown): Promise<OpenedImage> {
+    const entry = this.#entry(id);
+    const given = new Map(entry.given);
+    change(given);
+    return this.#enter(id, () => openEntry({ ...entry, given }));
+  }
+
   async #enter(id: ImageId, open: () => Promise<Entry>): Promise<OpenedImage> {
     const started = performance.now();
+    const isNew = !this.#entries.has(id);
     const entry = await open();
     const info = await inspect(entry.disk);
     // Only a hint: tables that cannot be read for it are the business of the check.
     const missing = await missingBytes(entry.disk).catch(() => 0);
+    const problem = entry.problem === undefined ? undefined : toWire(entry.problem);
+    const chain = await describeChain({ ...entry, problem });
+    // Closed in the meantime: what unlocked it must not come back.
+    if (!isNew) this.#entry(id);
     this.#entries.set(id, entry);
-    return { id, info, elapsed: performance.now() - started, missingBytes: missing };
+    return { id, info, elapsed: performance.now() - started, missingBytes: missing, chain };
   }
 
   #entry(id: ImageId): Entry {
@@ -93,16 +157,24 @@ export class Images {
     if (entry === undefined) throw new ImageError('internal', { reason: `no image ${id}` });
     return entry;
   }
-}
 
-type Source = Pick<Entry, 'file' | 'raw' | 'given'>;
+  async #inTurn<Result>(id: ImageId, change: () => Promise<Result>): Promise<Result> {
+    const before = this.#turns.get(id) ?? Promise.resolve();
+    const turn = before.then(change, change);
+    this.#turns.set(id, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(id) === turn) this.#turns.delete(id);
+    }
+  }
+}
 
 /**
  * Opens for reading where that is possible; else for a check, else for its header alone: a damaged
  * image is still worth looking at. What reading says is what counts when nothing works.
  */
-async function openEntry(file: File, raw: boolean, given: Map<string, File>): Promise<Entry> {
-  const source = { file, raw, given };
+async function openEntry(source: Source): Promise<Entry> {
   try {
     return await openAs(source, 'read');
   } catch (error) {
@@ -111,54 +183,59 @@ async function openEntry(file: File, raw: boolean, given: Map<string, File>): Pr
     }
     for (const mode of ['check', 'info'] as const) {
       const entry = await openAs(source, mode).catch(() => undefined);
-      if (entry !== undefined) return entry;
+      if (entry !== undefined) return { ...entry, problem: error };
     }
     throw error;
   }
 }
 
+/** Opens it and its chain; files of the chain that cannot be opened are left out, with a reason. */
 async function openAs(source: Source, mode: Mode): Promise<Entry> {
-  const { file, raw, given } = source;
-  const gate = new GivenFiles(file, given);
-  const disk = await openImage(new BlobStorage(file), {
-    mode,
-    gate: gate.gate,
-    strict: !raw,
-    ...(raw ? { format: 'raw' } : {}),
-  });
-  return { ...source, disk, mode, missing: gate.missing };
+  const { file, raw, given, ciphers } = source;
+  const refused = new Map<string, Refusal>();
+  for (;;) {
+    const files = new GivenFiles(file, given, refused);
+    try {
+      const disk = await openImage(new BlobStorage(file), {
+        mode,
+        gate: files.gate,
+        strict: !raw,
+        ...(raw ? { format: 'raw' } : {}),
+      });
+      const entry = { file, raw, given, ciphers, disk, mode, problem: undefined };
+      unlockChain(disk, { ...entry, asked: files.asked });
+      return { ...entry, asked: files.asked };
+    } catch (error) {
+      const culprit = files.opening;
+      if (culprit === undefined || !isImageError(error) || error.code === 'internal') throw error;
+      const state = error.code === 'backing-loop' ? 'loop' : 'wrong';
+      refused.set(culprit, { state, problem: toWire(error) });
+    }
+  }
 }
 
-/** Answers for the files that the person gave, and notes what else was asked for. */
-class GivenFiles {
-  missing: string | undefined;
-  readonly #given: Map<string, File>;
-  readonly #chain: File[];
-
-  constructor(file: File, given: Map<string, File>) {
-    this.#given = given;
-    this.#chain = [file];
+/** Gives every disk of the chain what unlocks its file, as far as that is known. */
+function unlockChain(top: Disk, { file, asked, ciphers }: Entry): void {
+  for (let disk: Disk | undefined = top; disk instanceof Qcow2Image; disk = disk.backing) {
+    const { storage } = disk;
+    const link = disk === top ? file : asked.find((one) => one.storage === storage)?.file;
+    disk.cipher = link && ciphers.get(link);
   }
+}
 
-  readonly gate: Gate = (request) => {
-    const key = `${request.from}\0${request.name}`;
-    const file = this.#given.get(key);
-    if (file === undefined) {
-      this.missing ??= key;
-      return Promise.resolve(undefined);
-    }
-    const storage = new BlobStorage(file, this.#nameFor(file));
-    this.#chain.push(file);
-    return Promise.resolve(storage);
-  };
+function fileAt({ file, asked }: Entry, key: string): File {
+  const found = key === '' ? file : asked.find((one) => one.key === key)?.file;
+  if (found === undefined) throw new ImageError('internal', { reason: 'no file to be unlocked' });
+  return found;
+}
 
-  /**
-   * A chain that comes back to a name is a loop. Files of two folders may share a name though, and
-   * folders are not known here: another file then gets another name.
-   */
-  #nameFor(file: File): string {
-    const names = this.#chain.filter((other) => other.name === file.name);
-    if (names.length === 0 || names.some((other) => sameFile(other, file))) return file.name;
-    return `${file.name} (${names.length + 1})`;
-  }
+/** What the passphrase opens in a file. @throws ImageError wrong-passphrase */
+async function cipherOf(file: File, passphrase: Uint8Array<ArrayBuffer>): Promise<Cipher> {
+  const storage = new BlobStorage(file);
+  const disk = await openImage(storage, {
+    format: 'qcow2',
+    unlock: ({ attempt }) => Promise.resolve(attempt === 0 ? passphrase : undefined),
+  });
+  if (disk.cipher === undefined) throw new ImageError('wrong-passphrase', { name: file.name });
+  return disk.cipher;
 }

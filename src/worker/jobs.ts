@@ -5,17 +5,20 @@ import {
   convertToRaw,
   type Disk,
   ImageError,
+  planConvert,
   type Progress,
   throwIfCancelled,
 } from '../engine/index.ts';
 import type {
+  ConvertPlan,
+  ConvertRequest,
   ConvertResult,
   JobEvent,
   JobId,
   JobRequest,
   JobResults,
   LeftBehind,
-  Target,
+  PlanRequest,
 } from './api.ts';
 import { checksum } from './checksum.ts';
 import { codecPool } from './codec-pool.ts';
@@ -91,6 +94,8 @@ function perform(request: JobRequest, context: JobContext): Promise<JobResults[k
       return checksum(request, context);
     case 'convert':
       return convert(request, context);
+    case 'plan':
+      return plan(request, context);
     case 'command':
       return runCommandLine(request.line, context);
   }
@@ -102,16 +107,16 @@ async function check(image: number, context: JobContext): Promise<CheckReport> {
   return checkImage(disk, { signal, progress, limit: FINDINGS, explain: true });
 }
 
-interface ConvertRequest {
-  image: number;
-  target: Target;
-  verify: boolean;
+async function plan(request: PlanRequest, context: JobContext): Promise<ConvertPlan> {
+  const { signal, progress } = context;
+  const disk = await context.images.disk(request.image, request.snapshot);
+  return planConvert(disk, { signal, progress });
 }
 
 async function convert(request: ConvertRequest, context: JobContext): Promise<ConvertResult> {
   const started = performance.now();
   const { signal, progress } = context;
-  const disk = await context.images.disk(request.image);
+  const disk = await context.images.disk(request.image, request.snapshot);
   const files = context.images.files(request.image);
   const result = await openResult(request.target, { files, size: disk.size }, context);
   try {

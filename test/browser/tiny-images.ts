@@ -16,12 +16,16 @@ export interface TinyImage {
   /** By index; the others are unallocated. */
   clusters: Map<number, GuestCluster>;
   backing?: string;
+  /** Recorded for the backing file; none by default. */
+  backingFormat?: string;
+  /** Name of the external data file, in which all data clusters are: {@link guestContent}. */
+  dataFile?: string;
 }
 
 /** Makes a version 3 image with 64 KiB clusters whose check finds nothing wrong. */
-export function tinyQcow2({ size, clusters, backing }: TinyImage): Uint8Array<ArrayBuffer> {
-  const file = new Builder(size, backing ?? '');
-  for (const [index, cluster] of clusters) file.guest(index, cluster);
+export function tinyQcow2(image: TinyImage): Uint8Array<ArrayBuffer> {
+  const file = new Builder(image);
+  for (const [index, cluster] of image.clusters) file.guest(index, cluster);
   return file.finish();
 }
 
@@ -36,17 +40,15 @@ export function guestContent({ size, clusters }: TinyImage): Uint8Array<ArrayBuf
 
 /** Clusters: 0 header, 1 refcount table, 2 refcount block, 3 L1, then L2 tables and data. */
 class Builder {
-  readonly #size: number;
-  readonly #backing: string;
+  readonly #image: TinyImage;
   readonly #clusters: Uint8Array[] = [];
   readonly #refcounts: number[] = [];
   readonly #tables = new Map<number, number>();
   /** Where the next compressed cluster may begin, bytes; 0 when a new host cluster is needed. */
   #packedEnd = 0;
 
-  constructor(size: number, backing: string) {
-    this.#size = size;
-    this.#backing = backing;
+  constructor(image: TinyImage) {
+    this.#image = image;
     for (let index = 0; index < 4; index++) this.#allocate();
   }
 
@@ -55,6 +57,10 @@ class Builder {
     const at = (index % PER_TABLE) * 8;
     switch (cluster.kind) {
       case 'data': {
+        if (this.#image.dataFile !== undefined) {
+          table.setBigUint64(at, (1n << 63n) | BigInt(index * CLUSTER));
+          break;
+        }
         const host = this.#allocate();
         this.#clusters[host]?.set(cluster.bytes);
         table.setBigUint64(at, (1n << 63n) | BigInt(host * CLUSTER));
@@ -87,20 +93,34 @@ class Builder {
 
   #header(): void {
     const header = this.#view(0);
-    const name = new TextEncoder().encode(this.#backing);
+    const { size, backing = '', backingFormat, dataFile } = this.#image;
+    const name = new TextEncoder().encode(backing);
     header.setUint32(0, 0x514649fb);
     header.setUint32(4, 3);
-    header.setBigUint64(8, name.length > 0 ? 112n : 0n);
+    header.setBigUint64(8, name.length > 0 ? 1024n : 0n);
     header.setUint32(16, name.length);
     header.setUint32(20, 16);
-    header.setBigUint64(24, BigInt(this.#size));
-    header.setUint32(36, Math.ceil(this.#size / (PER_TABLE * CLUSTER)));
+    header.setBigUint64(24, BigInt(size));
+    header.setUint32(36, Math.ceil(size / (PER_TABLE * CLUSTER)));
     header.setBigUint64(40, BigInt(3 * CLUSTER));
     header.setBigUint64(48, BigInt(CLUSTER));
     header.setUint32(56, 1);
+    if (dataFile !== undefined) header.setBigUint64(72, 1n << 2n);
     header.setUint32(96, 4);
     header.setUint32(100, 104);
-    this.#clusters[0]?.set(name, 112);
+    let at = 104;
+    if (backingFormat !== undefined) at = this.#extension(at, 0xe2792aca, backingFormat);
+    if (dataFile !== undefined) this.#extension(at, 0x44415441, dataFile);
+    this.#clusters[0]?.set(name, 1024);
+  }
+
+  /** Writes a header extension; returns where the next one goes. */
+  #extension(at: number, type: number, text: string): number {
+    const data = new TextEncoder().encode(text);
+    this.#view(0).setUint32(at, type);
+    this.#view(0).setUint32(at + 4, data.length);
+    this.#clusters[0]?.set(data, at + 8);
+    return at + 8 + Math.ceil(data.length / 8) * 8;
   }
 
   /** Packs as QEMU does: any number of clusters one behind the other, each to whole sectors. */

@@ -129,48 +129,6 @@ describe('worker: opening', () => {
       { problem: 'cluster-size', value: '40' },
     ]);
   });
-
-  it('takes the backing image that it is given', async () => {
-    const base: TinyImage = {
-      size: MIB,
-      clusters: new Map([[1, { kind: 'data', bytes: pattern(65536, 1) }]]),
-    };
-    const top: TinyImage = {
-      size: MIB,
-      clusters: new Map([[2, { kind: 'data', bytes: pattern(65536, 2) }]]),
-      backing: '/images/base.qcow2',
-    };
-    const opened = await client.open(file(tinyQcow2(top), 'top.qcow2'));
-    expect(opened.info.backing).toMatchObject({ name: '/images/base.qcow2', found: false });
-    const convert = () =>
-      client.start<'convert'>({
-        kind: 'convert',
-        image: opened.id,
-        target: { kind: 'private', name: 'out.raw' },
-        verify: true,
-      }).promise;
-    const error = await failure(convert());
-    expect([error.code, error.details]).toMatchObject([
-      'unreadable-cluster',
-      { guestOffset: 0, reason: 'backing-missing' },
-    ]);
-    // Two folders may hold files of one name.
-    const again = await client.attachBacking(opened.id, file(tinyQcow2(base), 'top.qcow2'));
-    expect([again.id, again.info.backing?.found]).toEqual([opened.id, true]);
-    await convert();
-    const both = { size: MIB, clusters: new Map([...base.clusters, ...top.clusters]) };
-    await expectGuest(await client.privateFile('out.raw'), both);
-  });
-
-  it('refuses a backing image that is the image itself', async () => {
-    const image = file(
-      tinyQcow2({ size: MIB, clusters: new Map(), backing: 'top.qcow2' }),
-      'top.qcow2',
-    );
-    const { id } = await client.open(image);
-    expect((await failure(client.attachBacking(id, image))).code).toBe('backing-loop');
-    expect((await client.start<'check'>({ kind: 'check', image: id }).promise).corruptions).toBe(0);
-  });
 });
 
 describe('worker: check', () => {

@@ -51,8 +51,20 @@ describe('names and command lines', () => {
     expect(quote('my disk.raw')).toBe("'my disk.raw'");
     expect(quote("it's.raw")).toBe("'it'\\''s.raw'");
     expect(quote('-f.raw')).toBe('./-f.raw');
-    expect(rawCommand('my disk.qcow2', 'qcow2', 'out.raw')).toBe(
+    const plain = { name: 'my disk.qcow2', format: 'qcow2', snapshot: undefined, encrypted: false };
+    expect(rawCommand(plain, 'out.raw')).toBe(
       "qemu-img convert -f qcow2 -O raw 'my disk.qcow2' out.raw",
+    );
+    expect(rawCommand({ ...plain, snapshot: '2' }, 'out.raw')).toBe(
+      "qemu-img convert -f qcow2 -l snapshot.id=2 -O raw 'my disk.qcow2' out.raw",
+    );
+  });
+
+  it('never put a passphrase on a command line', () => {
+    const locked = { name: 'a,b.qcow2', format: 'qcow2', snapshot: undefined, encrypted: true };
+    expect(rawCommand(locked, 'out.raw')).toBe(
+      'qemu-img convert --object secret,id=key,file=passphrase.txt --image-opts ' +
+        'driver=qcow2,encrypt.key-secret=key,file.filename=a,,b.qcow2 -O raw out.raw',
     );
   });
 
@@ -62,5 +74,6 @@ describe('names and command lines', () => {
     expect(suggestName('disk.raw')).toBe('disk-copy.raw');
     expect(suggestName('.qcow2')).toBe('disk.raw');
     expect(suggestName('image')).toBe('image.raw');
+    expect(suggestName('web.qcow2', 'before upgrade/2')).toBe('web-before_upgrade_2.raw');
   });
 });

@@ -1,4 +1,5 @@
 import { count } from './en.ts';
+import { enChain } from './en-chain.ts';
 import { enChecksum } from './en-checksum.ts';
 import { enErrors } from './en-errors.ts';
 import { enFindings, enOwners } from './en-findings.ts';
@@ -8,6 +9,7 @@ export const enImage = {
   errors: enErrors,
   findings: enFindings,
   owners: enOwners,
+  chain: enChain,
 
   screen: {
     opening: (name: string) => `Opening ${name}…`,
@@ -85,7 +87,12 @@ export const enImage = {
     usedSome: (share: string) => `${share} of the disk holds data; the rest reads as zeros.`,
     usedCompressed: (share: string) => `${share} of that is compressed.`,
     usedLabel: (share: string) => `Share of the disk that holds data: ${share}`,
-    legend: { compressed: 'Compressed', data: 'Data', empty: 'Empty' },
+    legend: { compressed: 'Compressed', data: 'Data', empty: 'Empty', unknown: 'Unknown' },
+    unknownNote:
+      'What is unknown lies in a file that is not open, behind a passphrase that was not given, or where the tables are damaged.',
+    look: 'Look at the tables',
+    lookNote: 'How much of the disk is data, how much is empty, in all its files together.',
+    looking: 'Looking…',
     format: 'Format',
     raw: 'Raw disk',
     rawNote: 'The bare content, without a header.',
@@ -115,21 +122,35 @@ export const enImage = {
     dataFile: 'Data file',
     bitmaps: 'Dirty bitmaps',
     bitmapsInconsistent: 'Another program changed the file since: they can no longer be trusted.',
-    backing: 'Backing file',
-    backingNone: 'None. This image stands by itself.',
-    backingFound: 'Open',
-    backingMissing: 'Not open',
-    backingFormat: (format: string) => `recorded as ${format}`,
-    backingNoFormat: 'no format recorded',
-    backingExplain: (name: string) =>
-      `This image holds only changes. It needs “${name}” to give the whole disk; until then the missing parts are unknown.`,
-    locate: 'Locate…',
-    useOpen: (name: string) => `Use the open “${name}”`,
+    bitmapNote: 'A bitmap marks what changed since a backup, for the next one to copy only that.',
+    bitmapColumns: { name: 'Name', granularity: 'One bit for', state: 'State', marked: 'Marked' },
+    bitmapRecording: 'Records changes while the disk is in use',
+    bitmapIdle: 'Kept, records nothing',
+    bitmapInUse:
+      'Not saved cleanly: what it marks is incomplete. The next backup has to be a full one.',
+    bitmapShow: 'Show',
+    bitmapShowFor: (name: string) => `Show what ${name} marks`,
+    bitmapMarked: (size: string, share: string) => `${size} (${share})`,
+    bitmapNothing: 'Nothing',
+    bitmapRanges: (n: number) => count(n, 'range', 'ranges'),
+    bitmapRangesOf: (shown: string, total: string) => `The first ${shown} of ${total} ranges`,
+    bitmapRange: (offset: string, size: string) => `${offset}: ${size}`,
+    unknownData: 'Unknown',
     snapshots: 'Snapshots',
     snapshotsNone:
       'No snapshots. A snapshot keeps the disk as it was at one moment, inside this file.',
-    snapshotColumns: { id: 'ID', name: 'Name', date: 'Taken', disk: 'Disk', state: 'Memory state' },
+    snapshotColumns: {
+      id: 'ID',
+      name: 'Name',
+      date: 'Taken',
+      clock: 'Machine ran for',
+      disk: 'Disk',
+      state: 'Memory state',
+      icount: 'Instructions',
+    },
     noState: 'None',
+    convertSnapshot: 'Convert…',
+    convertSnapshotFor: (name: string) => `Convert the snapshot ${name}…`,
     truncated: (missing: string) =>
       `This file is incomplete: at least ${missing} are missing at the end.`,
     truncatedNote: (size: string, expected: string) =>
@@ -189,6 +210,13 @@ export const enImage = {
     title: 'Convert to raw',
     lead: 'Writes the disk as the guest sees it into a new file: byte for byte, without snapshots. The source is only read.',
     source: 'From',
+    which: 'What of it',
+    now: 'The disk as it is now',
+    snapshot: (name: string, date: string) => `Snapshot “${name}” (${date})`,
+    snapshotState: (size: string) =>
+      `The memory of the machine (${size}) that was saved with the snapshot is not part of the disk and stays in the source.`,
+    snapshotSize: (then: string, now: string) =>
+      `The disk had ${then} when the snapshot was taken. The new file gets ${now}, the size of today, as with qemu-img.`,
     target: 'To',
     raw: 'raw',
     name: 'Name of the new file',
@@ -213,6 +241,8 @@ export const enImage = {
     forecastBrowserCheck: (time: string) =>
       `of which about ${time} for the browser’s own check of the finished file`,
     forecastDownload: (time: string) => `and about ${time} for the download`,
+    forecastUnknown: 'Unknown',
+    forecastUnknownNote: 'cannot be read: the conversion would stop there',
     forecastSnapshots: (n: number) =>
       `${count(n, 'snapshot stays', 'snapshots stay')} in the source only: a raw disk has no room for ${n === 1 ? 'it' : 'them'}.`,
     sourceUnchanged: 'The source is not changed.',
@@ -221,9 +251,13 @@ export const enImage = {
     command: 'The same with qemu-img',
     copyCommand: 'Copy command',
     copied: 'Copied',
-    backingMissing: (name: string) =>
-      `This image holds only changes. Open “${name}” first, otherwise parts of the disk are unknown.`,
-    toOverview: 'Locate it in the Overview',
+    needs: (name: string) =>
+      `The disk is not whole without “${name}”: parts of it are unknown, and unknown is never written as zeros. Open that file first.`,
+    needsAnother: (name: string) =>
+      `“${name}” cannot be used, so parts of the disk are unknown, and unknown is never written as zeros.`,
+    needsPassphrase: (name: string) =>
+      `“${name}” is encrypted. Without the passphrase its content is unknown.`,
+    toOverview: 'To the files in the Overview',
     alreadyRaw: 'This is a raw disk already',
     alreadyRawNote: 'There is nothing to convert: the file is the disk.',
     cancel: 'Cancel',
@@ -280,6 +314,7 @@ export const enImage = {
     label: (name: string) => `Progress: ${name}`,
     jobs: {
       check: (name: string) => `Checking ${name}`,
+      plan: (name: string) => `Looking at ${name}`,
       convert: (name: string) => `Converting ${name}`,
       checksum: (name: string) => `Computing the checksum of ${name}`,
       command: (name: string) => name,
