@@ -138,6 +138,20 @@ async function allTests() {
 }
 
 /**
+ * Makes a folder new. False: something is mounted in it that an interrupted test left behind.
+ * @param {string} scratch
+ */
+function clear(scratch) {
+  try {
+    fs.rmSync(scratch, { recursive: true, force: true });
+  } catch {
+    return false;
+  }
+  fs.mkdirSync(scratch, { recursive: true });
+  return true;
+}
+
+/**
  * Runs a test once.
  * @param {string} test
  * @param {'real' | 'again' | 'ours' | 'ours-again'} name
@@ -146,8 +160,7 @@ async function allTests() {
 async function runTest(test, name) {
   // The same path for both programs: it is part of what tests print.
   const scratch = path.join(work, 'scratch', path.basename(test));
-  fs.rmSync(scratch, { recursive: true, force: true });
-  fs.mkdirSync(scratch, { recursive: true });
+  if (!clear(scratch)) return { status: 'not run', output: '', calls: [] };
   const env = environment(scratch, name.startsWith('ours'));
   const { output } = await check(['-tap', test], env);
   fs.rmSync(env['SOCK_DIR'] ?? '', { recursive: true, force: true });
@@ -164,7 +177,6 @@ async function runTest(test, name) {
   fs.writeFileSync(path.join(kept, `${name}.txt`), output);
   fs.writeFileSync(path.join(kept, `${name}.out`), result.output, 'latin1');
   fs.writeFileSync(path.join(kept, `${name}.calls`), result.calls.join('\n'));
-  if (status !== 'fail') fs.rmSync(scratch, { recursive: true, force: true });
   return result;
 }
 

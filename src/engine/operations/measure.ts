@@ -191,12 +191,11 @@ function takesRoom(extent: ChainExtent): boolean {
 
 /** All bitmaps in full, with their tables and their directory. Bytes. */
 function bitmapBytes(source: Qcow2Image, clusterSize: bigint): bigint {
-  // What was not saved properly is not copied.
+  // As QEMU has it, those too that were not saved cleanly, but none that another program spoiled.
   const kept = source.header.bitmapsInconsistent ? [] : source.bitmaps;
   let bytes = 0n;
   let directory = 0n;
   for (const bitmap of kept) {
-    if (bitmap.inUse) continue;
     const bits = divideUp(BigInt(source.size), BigInt(bitmap.granularity));
     const clusters = divideUp(divideUp(bits, 8n), clusterSize);
     bytes += clusters * clusterSize + roundUp(clusters * ENTRY, clusterSize);
