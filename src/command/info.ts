@@ -143,7 +143,7 @@ function encryption({ encryption: format, luks }: Qcow2Info): Value | undefined 
   if (luks === undefined) return { format };
   const [mode = '', generator = '', generatorHash] = luks.cipherMode.split(/[-:]/);
   // XTS has two keys; the cipher is named by the length of one.
-  const bits = mode === 'xts' ? luks.keyBits / 2 : luks.keyBits;
+  const bits = mode === 'xts' ? Math.floor(luks.keyBits / 16) * 8 : luks.keyBits;
   return {
     format,
     'cipher-alg': `${luks.cipherName}-${bits}`,

@@ -107,7 +107,7 @@ export interface LuksHeader {
 export function parseLuksHeader(bytes: Uint8Array): LuksHeader {
   const { version, payloadOffset, keyBytes, iterations } = HEADER.read(bytes);
   if (latin1(bytes.subarray(0, MAGIC.length)) !== MAGIC) {
-    fault('magic', '', 'LUKS', 'Volume is not in LUKS format');
+    luksFault('magic', '', 'LUKS', 'Volume is not in LUKS format');
   }
   if (version !== 1) {
     const message = `LUKS version ${version} is not supported`;
@@ -121,9 +121,9 @@ export function parseLuksHeader(bytes: Uint8Array): LuksHeader {
   const hash = name(bytes, HASH_AT, 'hash spec');
   if (payloadOffset < MATERIAL_SECTORS) {
     const message = 'LUKS payload is overlapping with the header';
-    fault('payload offset', payloadOffset, MATERIAL_SECTORS, message);
+    luksFault('payload offset', payloadOffset, MATERIAL_SECTORS, message);
   }
-  if (iterations === 0) fault('iterations', 0, 1, 'LUKS key iteration count is zero');
+  if (iterations === 0) luksFault('iterations', 0, 1, 'LUKS key iteration count is zero');
   const slots = Array.from({ length: SLOTS }, (_, index) =>
     SLOT.read(bytes, SLOT_AT + index * SLOT_SIZE),
   );
@@ -154,36 +154,38 @@ type Slot = ReturnType<typeof SLOT.read>;
 
 /** Slots must not overlap anything, whether they are in use or not. */
 function checkSlots(slots: readonly Slot[], keyBytes: number, payloadOffset: number): void {
-  // As in QEMU, in 32 bits: what lies behind the end is found when it is read.
-  const materialBytes = Math.imul(keyBytes, STRIPES) >>> 0;
-  const sectors = alignUp(divideRoundUp(materialBytes, SECTOR), MATERIAL_SECTORS);
-  const end = ({ keyOffset }: Slot) => (keyOffset + sectors) >>> 0;
+  const end = ({ keyOffset, stripes }: Slot): number => {
+    // As in QEMU, in 32 bits: what lies behind the end is found when it is read.
+    const materialBytes = Math.imul(keyBytes, stripes) >>> 0;
+    const sectors = alignUp(divideRoundUp(materialBytes, SECTOR), MATERIAL_SECTORS);
+    return (keyOffset + sectors) >>> 0;
+  };
   for (const [index, slot] of slots.entries()) {
     const { state, stripes, keyOffset, iterations } = slot;
     const which = `Keyslot ${index}`;
     if (stripes !== STRIPES) {
       const message = `${which} is corrupted (stripes ${stripes | 0} != ${STRIPES})`;
-      fault('stripes', stripes, STRIPES, message);
+      luksFault('stripes', stripes, STRIPES, message);
     }
     if (keyOffset < MATERIAL_SECTORS) {
       const message = `${which} is overlapping with the LUKS header`;
-      fault('key offset', keyOffset, MATERIAL_SECTORS, message);
+      luksFault('key offset', keyOffset, MATERIAL_SECTORS, message);
     }
     if (state !== SLOT_ENABLED && state !== SLOT_DISABLED) {
-      fault('state', state, '', `${which} state (active/disable) is corrupted`);
+      luksFault('state', state, '', `${which} state (active/disable) is corrupted`);
     }
     if (state === SLOT_ENABLED && iterations === 0) {
-      fault('iterations', 0, 1, `${which} iteration count is zero`);
+      luksFault('iterations', 0, 1, `${which} iteration count is zero`);
     }
     if (end(slot) > payloadOffset) {
       const message = `${which} is overlapping with the encrypted payload`;
-      fault('key offset', keyOffset, payloadOffset, message);
+      luksFault('key offset', keyOffset, payloadOffset, message);
     }
-    for (const [offset, other] of slots.slice(index + 1).entries()) {
+    for (const [second, other] of slots.entries()) {
+      if (second <= index) continue;
       if (end(slot) <= other.keyOffset || end(other) <= keyOffset) continue;
-      const second = index + 1 + offset;
       const message = `Keyslots ${index} and ${second} are overlapping in the header`;
-      fault('key offset', keyOffset, other.keyOffset, message);
+      luksFault('key offset', keyOffset, other.keyOffset, message);
     }
   }
 }
@@ -208,7 +210,12 @@ function parseAlgorithm(
 ): LuksAlgorithm {
   const dash = cipherMode.indexOf('-');
   if (dash < 0) {
-    fault('cipher mode', cipherMode, '', `Unexpected cipher mode string format '${cipherMode}'`);
+    luksFault(
+      'cipher mode',
+      cipherMode,
+      '',
+      `Unexpected cipher mode string format '${cipherMode}'`,
+    );
   }
   const modeName = cipherMode.slice(0, dash);
   const rest = cipherMode.slice(dash + 1);
@@ -216,39 +223,41 @@ function parseAlgorithm(
   const vectorHash = colon < 0 ? undefined : knownHash(rest.slice(colon + 1));
   const mode = MODES.find((known) => known === modeName);
   if (mode === undefined)
-    fault('cipher mode', modeName, '', `Cipher mode '${modeName}' not supported`);
-  if (mode === 'xts' && keyBytes % 2 !== 0) {
-    fault('key bytes', keyBytes, '', 'XTS cipher key length should be a multiple of 2');
-  }
-  const oneKey = mode === 'xts' ? keyBytes / 2 : keyBytes;
+    luksFault('cipher mode', modeName, '', `Cipher mode '${modeName}' not supported`);
+  // An odd length is noticed only when such a key is used.
+  const oneKey = mode === 'xts' ? keyBytes >>> 1 : keyBytes;
   if (CIPHER_KEYS.get(cipher)?.includes(oneKey) !== true) {
     const message = `Algorithm '${cipher}' with key size ${oneKey | 0} bytes not supported`;
-    fault('cipher name', cipher, '', message);
+    luksFault('cipher name', cipher, '', message);
   }
   knownHash(hash);
   const vectorName = colon < 0 ? rest : rest.slice(0, colon);
   const vectors = VECTORS.find((known) => known === vectorName);
   if (vectors === undefined) {
-    fault('cipher mode', cipherMode, '', `IV generator '${vectorName}' not supported`);
+    luksFault('cipher mode', cipherMode, '', `IV generator '${vectorName}' not supported`);
   }
   if (vectors !== 'essiv') return { cipher, mode, vectors, vectorHash: undefined };
   if (vectorHash === undefined) {
-    fault('cipher mode', cipherMode, '', 'Missing IV generator hash specification');
+    luksFault('cipher mode', cipherMode, '', 'Missing IV generator hash specification');
   }
   const size = digestBytes(vectorHash);
   // The others are unknown here anyway.
   if (cipher === 'aes' && !AES_KEYS.includes(size)) {
-    fault('cipher mode', cipherMode, '', `No AES cipher with key size ${size} available`);
+    luksFault('cipher mode', cipherMode, '', `No AES cipher with key size ${size} available`);
   }
   return { cipher, mode, vectors, vectorHash };
 }
 
 function knownHash(hash: string): DigestName {
   if (isDigestName(hash)) return hash;
-  return fault('hash spec', hash, '', `Hash algorithm '${hash}' not supported`);
+  return luksFault('hash spec', hash, '', `Hash algorithm '${hash}' not supported`);
 }
 
-function fault(
+/**
+ * @param message in the words of qemu-img, which scripts compare
+ * @throws ImageError invalid-header, always
+ */
+export function luksFault(
   field: string,
   value: number | string,
   limit: number | string,
@@ -277,7 +286,7 @@ function text(bytes: Uint8Array): string {
 function name(bytes: Uint8Array, at: number, what: string): string {
   const found = text(bytes.subarray(at, at + NAME_BYTES));
   if (found.length === NAME_BYTES) {
-    fault(what, found, NAME_BYTES - 1, `LUKS header ${what} is not NUL terminated`);
+    luksFault(what, found, NAME_BYTES - 1, `LUKS header ${what} is not NUL terminated`);
   }
   return found;
 }

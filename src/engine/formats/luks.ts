@@ -8,16 +8,16 @@ import { deriveKey, digest, digestBytes, roundsPerSecond } from '../codecs/crypt
 import { makeSectorCipher, type SectorCipher } from '../codecs/crypto/sector-cipher.ts';
 import { makeVectors } from '../codecs/crypto/vectors.ts';
 import { ImageError } from '../errors.ts';
-import { LUKS_HEADER_BYTES, parseLuksHeader, type LuksHeader } from './luks-header.ts';
+import { LUKS_HEADER_BYTES, luksFault, parseLuksHeader, type LuksHeader } from './luks-header.ts';
 
 /** Reads from the start of the LUKS header, exactly `length` bytes. @throws where it may not */
 export type LuksReader = (offset: number, length: number) => Promise<Uint8Array<ArrayBuffer>>;
 
 /**
  * No header is tried that would take longer: it was made to do harm. The slowest that anyone makes
- * take a second or two.
+ * take some seconds.
  */
-const MAX_SECONDS = 500;
+const MAX_SECONDS = 120;
 /** A slot of QEMU or cryptsetup takes 256 kB at most. */
 const MAX_KEY_BYTES = 64;
 
@@ -101,6 +101,9 @@ async function trySlot(
   const stored = await read(slot.keyOffset, length);
   const { iterations } = slot;
   const slotKey = await deriveKey(passphrase, { hash, salt, iterations }, keyBytes);
+  if (header.algorithm.mode === 'xts' && keyBytes % 2 !== 0) {
+    luksFault('key bytes', keyBytes, '', 'XTS cipher key length should be a multiple of 2');
+  }
   const cipher = await cipherFor(header, slotKey);
   slotKey.fill(0);
   // The last sector may be cut short: what is behind does not change what is before.
