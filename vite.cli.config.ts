@@ -1,6 +1,7 @@
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig } from 'vite';
+import { licences } from './scripts/lib/vite-licences.ts';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 const OUT_DIR = 'dist/cli';
@@ -12,6 +13,7 @@ export default defineConfig({
   publicDir: false,
   ssr: { noExternal: true },
   plugins: [
+    licences('licenses.md').write,
     {
       name: 'executable',
       writeBundle: () => chmodSync(join(OUT_DIR, OUT_FILE), 0o755),

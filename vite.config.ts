@@ -2,10 +2,14 @@ import { readFileSync } from 'node:fs';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 import { devContentSecurityPolicy } from './scripts/lib/vite-dev-csp.ts';
+import { licences } from './scripts/lib/vite-licences.ts';
 import { moduleReport } from './scripts/lib/vite-module-report.ts';
 import { serviceWorker } from './scripts/lib/vite-service-worker.ts';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+
+/** The texts that the licences of bundled packages want beside every copy. */
+const licenceTexts = licences('licenses.md');
 
 /** The app: `dist/app`, any static host, any sub-path. */
 export default defineConfig({
@@ -14,10 +18,11 @@ export default defineConfig({
     svelte(),
     devContentSecurityPolicy(),
     moduleReport('dist/page-modules.json'),
+    licenceTexts.write,
     serviceWorker('src/sw/sw.ts'),
   ],
   define: { __APP_VERSION__: JSON.stringify(version) },
-  worker: { format: 'es' },
+  worker: { format: 'es', plugins: () => [licenceTexts.collect()] },
   build: {
     outDir: 'dist/app',
     target: 'es2023',
@@ -27,8 +32,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // The policy allows no inline script, and small files in the cache cost nothing.
     assetsInlineLimit: 0,
-    // The texts that the licences of bundled packages want beside every copy.
-    license: { fileName: 'licenses.md' },
     reportCompressedSize: false,
   },
   optimizeDeps: {

@@ -62,6 +62,20 @@ test('no engine code is on the page', () => {
   expect(strangers).toEqual([]);
 });
 
+test.each(['dist/app', 'dist/cli'])('%s has the licences of all that is bundled', (folder) => {
+  const text = readFileSync(join(folder, 'licenses.md'), 'utf8');
+  const named = [...text.matchAll(/^## (\S+) /gm)].map((match) => match[1]);
+  const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  const page = ['comlink', 'idb-keyval', 'svelte'];
+  const wanted = [...Object.keys(manifest.dependencies), 'svelte'].filter(
+    (name) => folder === 'dist/app' || !page.includes(name),
+  );
+  expect(named).toEqual(expect.arrayContaining(wanted));
+  expect(text.match(/Permission is hereby granted/g)?.length).toBeGreaterThanOrEqual(1);
+});
+
 test('every file that the page names is there', () => {
   const names = [...html.matchAll(/(?:src|href)="\.\/([^"]+)"/g)].map((match) => match[1] ?? '');
   expect(names.length).toBeGreaterThan(3);
