@@ -17,15 +17,20 @@ Looks into disk images, checks them and copies them out.
     '-T', '--trace'      taken, but there are no events to trace
 
 Command syntax:
-  check [-q] [-f fmt] [--output=ofmt] [-T src_cache] [-U] filename
-  checksum [-f fmt] [--output=ofmt] [-l snapshot] [-p] [-q] [-U] [--file] [--expect=digest | --sums=list] filename
-  compare [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
-  convert [--target-is-zero] [-U] [-C] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
-  info [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
-  map [-f fmt] [--start-offset=offset] [--max-length=len] [--bitmap=name] [--output=ofmt] [-U] filename
+  check [--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-T src_cache] [-U] filename
+  checksum [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [-l snapshot] [-p] [-q] [-U] [--file] [--expect=digest | --sums=list] filename
+  compare [--object objectdef] [--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
+  convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [-U] [-C] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
+  info [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
+  map [--object objectdef] [--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] [--bitmap=name] [--output=ofmt] [-U] filename
 
 Command parameters:
-  'filename' names the image to read; 'file:' before it takes it literally
+  'filename' names the image to read; 'file:' before it takes it literally, 'json:' describes it
+    by options
+  '--image-opts' says that it is a list of options: driver=qcow2,file.filename=…; with
+    backing.encrypt.key-secret=… and the like for the files behind it
+  'objectdef' is secret,id=…,data=… or secret,id=…,file=…: a passphrase, for encrypt.key-secret=…;
+    what is written on a command line can be seen by others on the same machine, a file need not
   'fmt' is the format to read it as; without it, the content decides
   'ofmt' is 'human' (the default) or 'json'
   'offset', 'len' and 'sparse_size' are bytes, or with a suffix k, M, G, T, P or E powers of 1024
@@ -60,7 +65,8 @@ Parameters to convert subcommand:
   several images are written one behind the other
   '-l' takes the disk as a snapshot keeps it: an id, a name, or snapshot.id=…,snapshot.name=…
   '-S' is how many zero bytes make a hole in the output; 0 writes every byte
-  '-n' writes into an image that is there already
+  '-n' writes into an image that is there already; with '--target-image-opts' it is described by
+    options
   '--target-is-zero' says that this image reads as zeros everywhere
   '-m', '-W' and '-C' are taken: how the work is spread does not change the result
 

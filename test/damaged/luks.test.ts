@@ -116,7 +116,7 @@ describe('wrong values', () => {
   });
 });
 
-const ROUNDS = 500;
+const ROUNDS = 200;
 it(`${ROUNDS} headers with bytes changed`, async () => {
   let opened = 0;
   for (let seed = 0; seed < ROUNDS; seed++) {
@@ -138,5 +138,5 @@ it(`${ROUNDS} headers with bytes changed`, async () => {
       expect((found as ImageError).code, `seed ${seed}`).not.toBe('internal');
     }
   }
-  expect(opened).toBeGreaterThan(20);
+  expect(opened).toBeGreaterThan(8);
 });
