@@ -88,3 +88,24 @@ function refuseUnlessOff(name: string, value: string | undefined): void {
   if (value !== 'on') throw new CommandFailure(`Parameter '${name}' expects 'on' or 'off'`);
   throw notSupported(`The option ${name}`);
 }
+
+const QCOW2_HELP = `  backing_file=<str>     - What the new image is based on
+  backing_fmt=<str>      - The format of that file
+  cluster_size=<size>    - Bytes of a cluster, 512 to 2M
+  compat=<str>           - Version of the format: v2 [0.10] or v3 [1.1]
+  compression_type=<str> - zlib or zstd
+  extended_l2=<bool (on/off)> - Parts of clusters have places of their own
+  lazy_refcounts=<bool (on/off)> - Refcounts may be behind while the image is in use
+  preallocation=<str>    - off, metadata, falloc or full
+  refcount_bits=<num>    - Width of a refcount, 1 to 64
+  size=<size>            - Bytes of the disk
+`;
+
+/** What `create -o help` prints; with a file name also what the file itself takes. */
+export function createHelp(format: 'qcow2' | 'raw', hasName: boolean): string {
+  const more = hasName ? '' : '\nWith the name of a file, its options are listed too.\n';
+  const head = hasName ? 'Supported options:\n' : `Supported ${format} options:\n`;
+  if (format === 'qcow2') return `${head}${QCOW2_HELP}${more}`;
+  const room = '  preallocation=<str>    - off, or full or falloc: no holes in the file\n';
+  return `${head}${hasName ? room : ''}  size=<size>            - Bytes of the disk\n${more}`;
+}

@@ -67,6 +67,18 @@ export class CreationValues {
     }
   }
 
+  /** Gives an option another value. */
+  set(name: string, value: string | bigint): void {
+    this.#values.set(name, value);
+  }
+
+  /** The value as text; undefined where the option was not given. */
+  print(name: string): string | undefined {
+    const value = this.#values.get(name);
+    if (typeof value === 'boolean') return value ? 'on' : 'off';
+    return value?.toString();
+  }
+
   text(name: string): string | undefined {
     const value = this.#values.get(name);
     return typeof value === 'string' ? value : undefined;

@@ -17,12 +17,17 @@ Looks into disk images, checks them and copies them out.
     '-T', '--trace'      taken, but there are no events to trace
 
 Command syntax:
+  bench [--image-opts] [-c count] [-d depth] [-f fmt] [-i aio] [-n] [-o offset] [-q] [-s buffer_size] [-S step_size] [-t cache] [-U] filename
   check [--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-T src_cache] [-U] filename
   checksum [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [-l snapshot] [-p] [-q] [-U] [--file] [--expect=digest | --sums=list] filename
   compare [--object objectdef] [--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
-  convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [-U] [-C] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
+  convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [-U] [-C] [-p] [-q] [-n] [-r rate_limit] [--salvage] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
+  create [--object objectdef] [-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]
+  dd [--object objectdef] [--image-opts] [-f fmt] [-O output_fmt] [-U] [bs=block_size] [count=blocks] [skip=blocks] if=input of=output
   info [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
   map [--object objectdef] [--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] [--bitmap=name] [--output=ofmt] [-U] filename
+  measure [--object objectdef] [--image-opts] [--output=ofmt] [-O output_fmt] [-o options] [--size N | [-f fmt] [-l snapshot] [-U] filename]
+  snapshot [--object objectdef] [--image-opts] [-U] [-q] [-l] filename
 
 Command parameters:
   'filename' names the image to read; 'file:' before it takes it literally, 'json:' describes it
@@ -33,14 +38,22 @@ Command parameters:
     what is written on a command line can be seen by others on the same machine, a file need not
   'fmt' is the format to read it as; without it, the content decides
   'ofmt' is 'human' (the default) or 'json'
-  'offset', 'len' and 'sparse_size' are bytes, or with a suffix k, M, G, T, P or E powers of 1024
+  'offset', 'len', 'N', 'rate_limit' and whatever ends with 'size' are bytes, or with a suffix
+    k, M, G, T, P or E powers of 1024
   'cache' and 'src_cache' are 'none', 'writeback', 'writethrough', 'directsync' or 'unsafe';
     they are checked, and make no difference here
-  'output_fmt' must be 'raw', which is also what is taken without it
-  'options' are name=value, with commas between; '-o help' lists them
+  'output_fmt' must be 'raw', which is also what is taken without it; for measure also 'qcow2' or
+    'luks'
+  'options' are name=value, with commas between; 'convert -o help' lists those of convert
   '-p' shows how far the work is
   '-q' keeps quiet about everything but errors
   '-U' is taken: images are never locked here
+
+Parameters to bench subcommand:
+  'count' reads of 'buffer_size' bytes are made, 'depth' of them at once, from 'offset' on, each
+    'step_size' bytes behind the one before and at the end of the disk in front again
+  '-i', '-n' and '-t' are taken: how the system reads is not ours to choose
+  writing ('-w') is not possible
 
 Parameters to check subcommand:
   the exit code is 0 (sound), 1 (could not be checked), 2 (damaged), 3 (only space is wasted) or
@@ -68,12 +81,33 @@ Parameters to convert subcommand:
   '-n' writes into an image that is there already; with '--target-image-opts' it is described by
     options
   '--target-is-zero' says that this image reads as zeros everywhere
+  '--salvage' goes on where something cannot be read: zeros stand for it, down to 512 bytes, and
+    all of it is said at the end
+  '-r' is how many bytes a second are written at most
   '-m', '-W' and '-C' are taken: how the work is spread does not change the result
+
+Parameters to create subcommand:
+  'fmt' is 'raw' (taken without it) or 'qcow2'; '-o help' lists the options of each
+  '-b' is the image that the new one is based on, '-F' its format; '-u' does not look at it
+  'size' can be left out where a backing file has one
+
+Parameters to dd subcommand:
+  'block_size' is 512 without it; 'skip' blocks of the input are left out, and 'count' blocks are
+    copied, as dd does it. The real program copies less when both are given: there, the skipped
+    blocks count too
 
 Parameters to map subcommand:
   '--start-offset' and '--max-length' choose a part of the disk
   '--bitmap' lists the ranges that a persistent bitmap marks, and not where the data is; the real
     program has no such option
+
+Parameters to measure subcommand:
+  says how large the file of a new image will be: for what is in it now, when all of the disk has
+    been written, and for copies of the persistent bitmaps besides
+  '--size' measures an empty disk instead of one that there is
+
+Parameters to snapshot subcommand:
+  '-l' lists the snapshots; taking, applying and deleting them is not possible
 
 Supported formats: ${FORMAT_NAMES.join(' ')}
 `;

@@ -8,6 +8,7 @@ import { compare } from './compare.ts';
 import { CommandFailure, isCancelled, report, usageFailure } from './context.ts';
 import type { Command, Context } from './context.ts';
 import { convert } from './convert.ts';
+import { create } from './create.ts';
 import { dd } from './dd.ts';
 import { HELP, VERSION } from './help.ts';
 import type { CommandHost } from './host.ts';
@@ -20,12 +21,12 @@ import { snapshot } from './snapshot.ts';
 
 const COMMANDS = new Map<string, Command>(
   Object.entries({
-    ...{ bench, check, checksum, compare, convert, dd, info, map, measure, snapshot },
+    ...{ bench, check, checksum, compare, convert, create, dd, info, map, measure, snapshot },
   }),
 );
 
 /** Commands of the real program that are not here. */
-const MISSING = ['amend', 'bitmap', 'commit', 'create', 'rebase', 'resize'];
+const MISSING = ['amend', 'bitmap', 'commit', 'rebase', 'resize'];
 
 const SPECS: readonly OptionSpec<'help' | 'version' | 'trace'>[] = [
   { id: 'help', short: 'h', long: 'help' },

@@ -22,6 +22,7 @@ export { FORMAT_NAMES, openImage, type OpenOptions } from './formats/index.ts';
 export type * from './formats/format.ts';
 export { luksSeconds } from './formats/luks.ts';
 export { readBitmap, type MarkedRange } from './formats/qcow2/bitmap-contents.ts';
+export { createQcow2, type Qcow2Options } from './formats/qcow2/edit/create.ts';
 export { Qcow2Image } from './formats/qcow2/image.ts';
 export { benchReads, type BenchOptions } from './operations/bench.ts';
 export { mapChain, type ChainExtent } from './operations/chain.ts';
@@ -51,6 +52,7 @@ export {
   type ConvertPlan,
   type ConvertReport,
 } from './operations/convert.ts';
+export { convertToQcow2, type ConvertQcow2Options } from './operations/convert-qcow2.ts';
 export { FINDING_KINDS } from './operations/finding.ts';
 export type * from './operations/finding.ts';
 export { inspect } from './operations/inspect.ts';

@@ -114,7 +114,10 @@ function qcow2Report(target: Qcow2Target, virtualSize: bigint, used: bigint): Me
 }
 
 /** @throws ImageError too-large where the L1 table would be larger than QEMU takes */
-export function checkQcow2Size(target: Qcow2Target, size: bigint): void {
+export function checkQcow2Size(
+  target: Pick<Qcow2Target, 'clusterSize' | 'extendedL2'>,
+  size: bigint,
+): void {
   const clusterSize = BigInt(target.clusterSize);
   const l1Bytes = divideUp(roundUp(size, clusterSize), l2Coverage(target)) * ENTRY;
   const limit = LIMITS.l1Bytes;
@@ -123,7 +126,10 @@ export function checkQcow2Size(target: Qcow2Target, size: bigint): void {
 }
 
 /** Guest bytes that an L2 table maps. */
-function l2Coverage({ clusterSize, extendedL2 }: Qcow2Target): bigint {
+function l2Coverage({
+  clusterSize,
+  extendedL2,
+}: Pick<Qcow2Target, 'clusterSize' | 'extendedL2'>): bigint {
   return BigInt(clusterSize / l2EntryBytes(extendedL2)) * BigInt(clusterSize);
 }
 
