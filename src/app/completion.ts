@@ -14,7 +14,11 @@ const COMMANDS: Record<string, readonly string[]> = {
   map: ['--output=json', '--output=human', '--start-offset=', '--max-length=', '-f', '-U'],
   checksum: ['--file', '--expect=', '--output=json', '--output=human', '-l', '-p', '-f', '-U'],
   compare: ['-s', '-q', '-p', '-f', '-F', '-U'],
-  convert: ['-O', '-f', '-p', '-q', '-S', '-U'],
+  convert: ['-O', '-f', '-p', '-q', '-S', '-U', '-l', '--salvage'],
+  measure: ['--output=json', '--output=human', '--size', '-O', '-o', '-l', '-f', '-U'],
+  dd: ['if=', 'of=', 'bs=', 'count=', 'skip=', '-f', '-O', '-U'],
+  bench: ['-c', '-d', '-s', '-S', '-o', '-f', '-U'],
+  snapshot: ['-l', '-U'],
 };
 const GLOBAL = [...Object.keys(COMMANDS), '--help', '--version'];
 const FORMATS = ['qcow2', 'raw'];

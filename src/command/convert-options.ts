@@ -58,6 +58,8 @@ export interface ConvertTask {
   options: string | undefined;
   /** The snapshot of `-l`; undefined: the disk as it is now. */
   snapshot: SnapshotKey | undefined;
+  /** Bytes a second that are written at most; 0: as many as there are. */
+  rateLimit: number;
 }
 
 /** Instead of a task: `-o help` with the format it asks for, or nothing left to do. */
@@ -70,11 +72,12 @@ export type ConvertRequest =
 export function readRequest(context: Context, argv: readonly string[]): ConvertRequest {
   let sparse: number | undefined;
   let options: string | undefined;
+  let rateLimit = 0;
   const given = readArguments<Id>(context, argv, SPECS, ({ id, value }) => {
     if (id === 'sparse') sparse = sparseOption(context, value);
     else if (id === 'coroutines') checkCoroutines(value);
     else if (id === 'options') options = joinOptionLists(options, value);
-    else if (id === 'rate-limit') sizeOption(context, value, 'rate limit');
+    else if (id === 'rate-limit') rateLimit = Number(sizeOption(context, value, 'rate limit'));
   });
   if (given.help) return { kind: 'done' };
   refuseCombinations(given, options);
@@ -86,10 +89,10 @@ export function readRequest(context: Context, argv: readonly string[]): ConvertR
   }
   if (target === undefined) throw new CommandFailure('Must specify image file name');
   checkCacheMode(given.value('source-cache'), 'source cache');
-  refuseUnsupported(given);
   const sourceFormat = given.value('format');
   const snapshot = readSnapshot(given.value('snapshot'));
-  return { kind: 'run', task: { given, sources, target, sourceFormat, sparse, options, snapshot } };
+  const task = { given, sources, target, sourceFormat, sparse, options, snapshot, rateLimit };
+  return { kind: 'run', task };
 }
 
 /** `-l`: an id or a name, or `snapshot.id=…,snapshot.name=…`. */
@@ -154,11 +157,6 @@ function refuseCombinations(given: Arguments<Id>, options: string | undefined): 
   if (given.has('target-is-zero') && create) {
     throw new CommandFailure('--target-is-zero requires use of -n flag');
   }
-}
-
-function refuseUnsupported(given: Arguments<Id>): void {
-  if (given.has('salvage')) throw notSupported('--salvage');
-  if (given.has('rate-limit')) throw notSupported('A rate limit (-r)');
 }
 
 function requireRaw(given: Arguments<Id>, unknown: string): void {

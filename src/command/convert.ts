@@ -1,5 +1,5 @@
 /** `qemu-img convert`: one or several images out into a raw file. */
-import { convertToRaw, isImageError, openSnapshot, type ImageError } from '../engine/index.ts';
+import { convertToRaw, isImageError, Salvage, type ImageError } from '../engine/index.ts';
 import type { ErrorDetails } from '../engine/errors.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import type { Storage } from '../engine/storage/storage.ts';
@@ -13,6 +13,9 @@ import { creationText, errorText } from './messages.ts';
 import { fileName, refusedName } from './names.ts';
 import { OptionFault } from './option-text.ts';
 import { ProgressLine } from './progress.ts';
+import { LimitedStorage } from './rate-limit.ts';
+import { reportLosses, type SalvagedSource } from './salvage-report.ts';
+import { snapshotOf } from './snapshot-disk.ts';
 
 export async function convert(context: Context, argv: readonly string[]): Promise<number> {
   const request = readRequest(context, argv);
@@ -46,16 +49,8 @@ export async function convert(context: Context, argv: readonly string[]): Promis
 }
 
 /** What is copied: the disks themselves, or what a snapshot keeps of the only one. */
-async function disksOf(task: ConvertTask, sources: readonly OpenedImage[]): Promise<Disk[]> {
-  const disks = sources.map(({ disk }) => disk);
-  const { snapshot } = task;
-  if (snapshot === undefined) return disks;
-  try {
-    return await Promise.all(disks.map((disk) => openSnapshot(disk, snapshot)));
-  } catch (error) {
-    if (!isImageError(error) || isCancelled(error)) throw error;
-    throw new CommandFailure(`Failed to load snapshot: ${errorText(error)}`, 1, error);
-  }
+function disksOf(task: ConvertTask, sources: readonly OpenedImage[]): Promise<Disk[]> {
+  return Promise.all(sources.map(({ disk }) => snapshotOf(disk, task.snapshot)));
 }
 
 /** Writes the sources into the target, one behind the other. */
@@ -69,12 +64,16 @@ async function copyAll(
   const { preallocate } = rawOptions(task.options, task.target);
   const keep = task.given.has('no-create');
   const target = await openTarget(context, task, total);
+  const salvaged: SalvagedSource[] = [];
   let before = 0;
   let current: Disk | undefined;
   try {
     for (const disk of disks) {
       current = disk;
+      const salvage = task.given.has('salvage') ? new Salvage() : undefined;
+      if (salvage !== undefined) salvaged.push({ disk, salvage });
       await convertToRaw(disk, target, {
+        salvage,
         signal: context.signal,
         sparse: preallocate ? 0 : task.sparse,
         targetOffset: before,
@@ -94,9 +93,17 @@ async function copyAll(
   } finally {
     await target.close();
   }
+    await reportLosses(context, salvaged, task.given.has('quiet'));
 }
 
-async function openTarget(
+/** The target, which takes no more bytes a second than it may. */
+async function openTarget(context: Context, task: ConvertTask, needed: number): Promise<Storage> {
+  const storage = await openTargetFile(context, task, needed);
+  const { rateLimit } = task;
+  return rateLimit > 0 ? new LimitedStorage(storage, rateLimit, context.signal) : storage;
+}
+
+async function openTargetFile(
   { host }: Context,
   { given, target: name }: ConvertTask,
   needed: number,
@@ -133,16 +140,16 @@ function rawTarget(text: string): string {
   }
 }
 
-/** What went wrong while copying and where, counted over all sources. */
+/** What went wrong while copying and where. */
 function copyText(error: ImageError, before: number): string {
   const text = errorText(error);
   switch (error.code) {
     case 'unreadable-cluster': {
       const { guestOffset, reason } = error.details as ErrorDetails['unreadable-cluster'];
-      const place = before + guestOffset;
+      // Only one of the two is counted over all sources.
       return reason.startsWith('compressed')
-        ? `error while reading at byte ${place}: ${text}`
-        : `error while reading block status at offset ${place}: ${text}`;
+        ? `error while reading at byte ${before + guestOffset}: ${text}`
+        : `error while reading block status at offset ${guestOffset}: ${text}`;
     }
     case 'write-failed': {
       const { offset } = error.details as ErrorDetails['write-failed'];

@@ -15,12 +15,26 @@ export async function reportCorruption(
 ): Promise<void> {
   if (error.code !== 'unreadable-cluster') return;
   const { guestOffset } = error.details as ErrorDetails['unreadable-cluster'];
-  for await (const [extent] of mapChain(disk, guestOffset, 1)) {
+  const found = await corruptionAt(disk, guestOffset);
+  if (found !== undefined) printCorruption(context, found.text);
+}
+
+/** What is wrong with the tables for a guest offset (bytes), and of which image of the chain. */
+export async function corruptionAt(
+  disk: ChainExtent['disk'],
+  offset: number,
+): Promise<{ disk: ChainExtent['disk']; text: string } | undefined> {
+  for await (const [extent] of mapChain(disk, offset, 1)) {
     const text = extent === undefined ? undefined : corruptionText(extent);
-    if (text === undefined) continue;
-    const rest = 'further non-fatal corruption events will be suppressed';
-    context.host.stderr(`qcow2: Image is corrupt: ${text}; ${rest}\n`);
+    if (extent !== undefined && text !== undefined) return { disk: extent.disk, text };
   }
+  return undefined;
+}
+
+/** The real program says it once and is then quiet about the image. */
+export function printCorruption({ host }: Context, text: string): void {
+  const rest = 'further non-fatal corruption events will be suppressed';
+  host.stderr(`qcow2: Image is corrupt: ${text}; ${rest}\n`);
 }
 
 function corruptionText(extent: ChainExtent): string | undefined {

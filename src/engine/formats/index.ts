@@ -1,5 +1,6 @@
 /** All formats in probe order, and opening a chain of them. */
 import { ImageError } from '../errors.ts';
+import { readFront } from '../storage/partial.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Disk, FormatName, Gate, GateAnswer, Unlock } from './format.ts';
 import { identify, looksLikeDisk } from './identify.ts';
@@ -25,6 +26,9 @@ export interface OpenOptions {
 }
 
 /** Deep chains are followed as far as this; nobody has longer ones, loops do. */
+/** What a disk begins with is looked at so far, when it is to be told from other things. */
+const PROBE_BYTES = 68 * 1024;
+
 const MAX_DEPTH = 200;
 
 /**
@@ -86,8 +90,8 @@ function storageOf(answer: Storage | GateAnswer): Storage {
 
 async function openOne(storage: Storage, options: OpenOptions): Promise<Disk> {
   if (options.format === 'raw') return new RawDisk(storage);
-  const first = new Uint8Array(Math.min(storage.size, 68 * 1024));
-  await storage.read(0, first);
+  const { bytes: first, error } = await readFront(storage, PROBE_BYTES);
+  if (first.length === 0 && error !== undefined) throw error;
   if (isQcow2(first)) return openQcow2(storage, options.mode ?? 'read');
   const named = options.format === 'qcow2';
   if (named || (options.strict === true && !looksLikeDisk(first, storage.size))) {

@@ -1,6 +1,6 @@
 /** Reading what can be read where the medium is damaged. */
 import { alignDown, alignUp, SECTOR } from '../binary/units.ts';
-import { isImageError, throwIfCancelled } from '../errors.ts';
+import { isImageError, throwIfCancelled, type ImageError } from '../errors.ts';
 import type { Storage } from './storage.ts';
 
 /** A part of a read that the medium does not give. Bytes, from the start of the storage. */
@@ -65,5 +65,27 @@ function addHole(holes: Hole[], hole: Hole): void {
     last.length += hole.length;
   } else {
     holes.push(hole);
+  }
+}
+
+/** The beginning of a storage. */
+export interface Front {
+  /** As many bytes as were asked for and are there, before the first that cannot be read. */
+  bytes: Uint8Array<ArrayBuffer>;
+  /** Why it ends where it does, if the medium is why. */
+  error: ImageError | undefined;
+}
+
+/** Reads the first bytes of a storage; a damaged place behind what is needed does no harm. */
+export async function readFront(storage: Storage, length: number): Promise<Front> {
+  const bytes = new Uint8Array(Math.min(length, storage.size));
+  try {
+    await storage.read(0, bytes);
+    return { bytes, error: undefined };
+  } catch (error) {
+    if (!isImageError(error, 'read-failed')) throw error;
+    const { bytes: read, holes } = await readPartially(storage, 0, bytes.length);
+    const end = holes[0]?.offset ?? read.length;
+    return { bytes: read.slice(0, end), error: holes.length === 0 ? undefined : error };
   }
 }

@@ -3,7 +3,7 @@
  * Specification: «Header», «Header extensions». The order of the tests is QEMU's, so that an image
  * with several faults gets the same verdict.
  */
-import { isAligned, powerOfTwo } from '../../binary/units.ts';
+import { alignUp, isAligned, powerOfTwo } from '../../binary/units.ts';
 import { ImageError } from '../../errors.ts';
 import {
   featureNames,
@@ -16,6 +16,7 @@ import {
 } from './extensions.ts';
 import { hasBit, headerFault } from './header-fault.ts';
 import {
+  EXTENSION,
   FEATURES,
   HEADER_COMPRESSION,
   HEADER_V2,
@@ -126,6 +127,20 @@ export function parseHeader(bytes: Uint8Array, mode: OpenMode): Header {
     ...details,
   };
 }
+
+/** Behind the last byte that says something, the mark that ends the extensions included. Bytes. */
+export function headerEnd(header: Header): number {
+  const { headerLength, backingFileOffset, backingFileSize } = header;
+  const last = header.extensions.at(-1);
+  const end =
+    last === undefined
+      ? headerLength
+      : alignUp(last.offset + EXTENSION.size + last.data.length, EXTENSION_UNIT);
+  return Math.max(end + EXTENSION.size, backingFileOffset + backingFileSize);
+}
+
+/** Extensions begin at multiples of this, bytes. */
+const EXTENSION_UNIT = 8;
 
 function parseFields(bytes: Uint8Array): HeaderFields {
   const base = HEADER_V2.read(bytes);

@@ -2,12 +2,13 @@
 import { alignDown, isAligned, SECTOR } from '../../binary/units.ts';
 import type { Cipher } from '../../codecs/cipher.ts';
 import { ImageError, isImageError } from '../../errors.ts';
+import { readFront, type Front } from '../../storage/partial.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { clip, ExtentList } from '../extents.ts';
 import type { Disk, Extent } from '../format.ts';
 import type { LuksHeader } from '../luks-header.ts';
 import { readBitmaps, type Bitmap } from './bitmaps.ts';
-import { parseHeader, peekClusterSize, type Header, type OpenMode } from './header.ts';
+import { headerEnd, parseHeader, peekClusterSize, type Header, type OpenMode } from './header.ts';
 import { mapDamaged, mapTable } from './mapping.ts';
 import {
   checkSnapshotL1,
@@ -174,14 +175,10 @@ interface Tables {
  * @throws ImageError invalid-header, unknown-features, not-a-disk-image and those of reading
  */
 export async function openQcow2(storage: Storage, mode: OpenMode): Promise<Qcow2Image> {
-  let first = new Uint8Array(Math.min(FIRST_READ, storage.size));
-  await storage.read(0, first);
-  const clusterSize = peekClusterSize(first);
-  if (clusterSize > first.length && storage.size > first.length) {
-    first = new Uint8Array(Math.min(clusterSize, storage.size));
-    await storage.read(0, first);
-  }
-  const header = parseHeader(first, mode);
+  let front = await readFront(storage, FIRST_READ);
+  const clusterSize = peekClusterSize(front.bytes);
+  if (clusterSize > FIRST_READ) front = await readFront(storage, clusterSize);
+  const header = parseFront(front, mode);
   const encryption = await readEncryptionFor(storage, header, mode);
   const [l1, snapshots, bitmaps] = await Promise.all([
     readTable(storage, header.l1TableOffset, header.l1Size),
@@ -198,6 +195,18 @@ async function readSnapshotsFor(storage: Storage, header: Header, mode: OpenMode
     return { snapshots: await readSnapshots(storage, header), snapshotError: undefined };
   } catch (error) {
     if (mode !== 'check' || !(error instanceof ImageError)) throw error;
+/** @throws what the medium said, where a damaged place may hold something of the header */
+function parseFront({ bytes, error }: Front, mode: OpenMode): Header {
+  if (error === undefined) return parseHeader(bytes, mode);
+  try {
+    const header = parseHeader(bytes, mode);
+    if (headerEnd(header) <= bytes.length) return header;
+  } catch (fault) {
+    if (!isImageError(fault)) throw fault;
+  }
+  throw error;
+}
+
     return { snapshots: none, snapshotError: error };
   }
 }
