@@ -29,6 +29,7 @@ export interface OpenOptions {
 /** What a disk begins with is looked at so far, when it is to be told from other things. */
 const PROBE_BYTES = 68 * 1024;
 
+/** Deep chains are followed as far as this; nobody has longer ones, loops do. */
 const MAX_DEPTH = 200;
 
 /**

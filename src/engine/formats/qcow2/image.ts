@@ -207,6 +207,13 @@ function parseFront({ bytes, error }: Front, mode: OpenMode): Header {
   throw error;
 }
 
+async function readSnapshotsFor(storage: Storage, header: Header, mode: OpenMode) {
+  const none: SnapshotTable = { snapshots: [], size: 0 };
+  try {
+    checkSnapshotPointer(header);
+    return { snapshots: await readSnapshots(storage, header), snapshotError: undefined };
+  } catch (error) {
+    if (mode !== 'check' || !(error instanceof ImageError)) throw error;
     return { snapshots: none, snapshotError: error };
   }
 }
