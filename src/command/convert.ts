@@ -92,8 +92,8 @@ async function copyAll(
     throw new CommandFailure(copyText(error, before), 1, error);
   } finally {
     await target.close();
-  }
     await reportLosses(context, salvaged, task.given.has('quiet'));
+  }
 }
 
 /** The target, which takes no more bytes a second than it may. */

@@ -25,7 +25,6 @@ export interface OpenOptions {
   strict?: boolean | undefined;
 }
 
-/** Deep chains are followed as far as this; nobody has longer ones, loops do. */
 /** What a disk begins with is looked at so far, when it is to be told from other things. */
 const PROBE_BYTES = 68 * 1024;
 

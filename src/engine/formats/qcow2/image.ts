@@ -188,13 +188,6 @@ export async function openQcow2(storage: Storage, mode: OpenMode): Promise<Qcow2
   return new Qcow2Image(storage, header, { l1, bitmaps, ...snapshots, ...encryption });
 }
 
-async function readSnapshotsFor(storage: Storage, header: Header, mode: OpenMode) {
-  const none: SnapshotTable = { snapshots: [], size: 0 };
-  try {
-    checkSnapshotPointer(header);
-    return { snapshots: await readSnapshots(storage, header), snapshotError: undefined };
-  } catch (error) {
-    if (mode !== 'check' || !(error instanceof ImageError)) throw error;
 /** @throws what the medium said, where a damaged place may hold something of the header */
 function parseFront({ bytes, error }: Front, mode: OpenMode): Header {
   if (error === undefined) return parseHeader(bytes, mode);
