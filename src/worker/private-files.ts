@@ -9,6 +9,8 @@ const RESULTS = 'results';
 const UNFINISHED = 'unfinished';
 /** Milliseconds after which an unfinished file that nobody holds open was left by a dead worker. */
 const ABANDONED = 60_000;
+/** Bytes that a file takes at least. */
+const LEAST_ROOM = 4096;
 
 /** `move` is in every browser that has synchronous handles, but not in TypeScript's library. */
 interface MovableFile extends FileSystemFileHandle {
@@ -81,6 +83,19 @@ export async function removeAbandoned(): Promise<void> {
   }
 }
 
+/** Where there is no room at all, not even an empty file can be made. */
+async function newFile(name: string, needed: number): Promise<FileSystemFileHandle> {
+  try {
+    const unfinished = await folder(UNFINISHED);
+    return await unfinished.getFileHandle(crypto.randomUUID(), { create: true });
+  } catch (error) {
+    if (is(error, 'QuotaExceededError')) {
+      throw new ImageError('disk-full', { name, needed }, { cause: error });
+    }
+    throw error;
+  }
+}
+
 /** A result that is being written. */
 export class UnfinishedFile {
   readonly name: string;
@@ -94,11 +109,14 @@ export class UnfinishedFile {
     this.storage = storage;
   }
 
-  /** Makes an empty one. @throws ImageError disk-full, permission-lost */
-  static async create(wanted: string): Promise<UnfinishedFile> {
+  /**
+   * Makes an empty one.
+   * @param size bytes that it is going to have, as far as known
+   * @throws ImageError disk-full, permission-lost
+   */
+  static async create(wanted: string, size = LEAST_ROOM): Promise<UnfinishedFile> {
     const name = privateName(wanted);
-    const unfinished = await folder(UNFINISHED);
-    const handle = await unfinished.getFileHandle(crypto.randomUUID(), { create: true });
+    const handle = await newFile(name, size);
     const storage = await OpfsStorage.open(handle, { name });
     return new UnfinishedFile(name, handle as MovableFile, storage);
   }

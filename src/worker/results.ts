@@ -60,7 +60,7 @@ class PrivateResult implements Result {
     if (privateStorageInMemory && size > MEMORY_LIMIT) {
       throw new ImageError('private-window', { needed: size });
     }
-    return new PrivateResult(await UnfinishedFile.create(name));
+    return new PrivateResult(await UnfinishedFile.create(name, size));
   }
 
   get name(): string {

@@ -93,26 +93,29 @@ test('without pickers everything works by plain dialogs and downloads', async ({
   await expect(page.getByTestId('convert-done')).toBeVisible();
 });
 
-test('no room for the result: says how much is needed, and leaves nothing', async ({
-  page,
-  baseURL,
-}) => {
-  await start(page);
-  await openImage(page, writeLargeImage(1600));
-  const devtools = await page.context().newCDPSession(page);
-  const origin = new URL(baseURL ?? '').origin;
-  await devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1_000_000 });
-  await showPanel(page, 'Convert');
-  await page.getByTestId('where-browser').check();
-  await page.getByTestId('convert-start').click();
-  const error = page.getByTestId('error');
-  await expect(error).toHaveAttribute('data-code', 'disk-full', { timeout: 20_000 });
-  await expect(error).toContainText('No room left for the result: 100 MiB needed.');
-  await expect(error).toContainText('Your original was not changed.');
-  await devtools.send('Storage.overrideQuotaForOrigin', { origin });
-  await page.getByRole('button', { name: 'Start screen' }).click();
-  await expect(page.getByTestId('stored-file')).toHaveCount(0);
-});
+/** Bytes: not even an empty file fits; some of the result fits. */
+for (const quotaSize of [500_000, 20_000_000]) {
+  test(`no room for the result with ${quotaSize} bytes: says how much is needed, and leaves nothing`, async ({
+    page,
+    baseURL,
+  }) => {
+    await start(page);
+    await openImage(page, writeLargeImage(1600));
+    const devtools = await page.context().newCDPSession(page);
+    const origin = new URL(baseURL ?? '').origin;
+    await devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize });
+    await showPanel(page, 'Convert');
+    await page.getByTestId('where-browser').check();
+    await page.getByTestId('convert-start').click();
+    const error = page.getByTestId('error');
+    await expect(error).toHaveAttribute('data-code', 'disk-full', { timeout: 20_000 });
+    await expect(error).toContainText('No room left for the result: 100 MiB needed.');
+    await expect(error).toContainText('Your original was not changed.');
+    await devtools.send('Storage.overrideQuotaForOrigin', { origin });
+    await page.getByRole('button', { name: 'Start screen' }).click();
+    await expect(page.getByTestId('stored-file')).toHaveCount(0);
+  });
+}
 
 test('of very many findings the first are shown, and how many there are', async ({ page }) => {
   await start(page);
