@@ -153,28 +153,3 @@ test('reading garbage stops the conversion with its place and leaves nothing beh
   await expect(error).toContainText(/cannot be read at 0x[0-9a-f]+/);
   await expect(error).toContainText('The unfinished copy was removed.');
 });
-
-test('an overlay says what it needs, and takes the base that is shown to it', async ({ page }) => {
-  const overlay = damagedSample('overlay.qcow2', (image) => {
-    const name = '/var/lib/images/sample.qcow2';
-    image.writeBigUInt64BE(2048n, HEADER.backingOffset);
-    image.writeUInt32BE(name.length, HEADER.backingSize);
-    image.write(name, 2048, 'latin1');
-  });
-  await start(page);
-  await openImage(page, overlay);
-  await expect(page.getByTestId('backing')).toContainText('/var/lib/images/sample.qcow2');
-  await expect(page.getByTestId('backing')).toContainText('Not open');
-  await showPanel(page, 'Convert');
-  await expect(page.getByTestId('convert-start')).toBeDisabled();
-
-  await openImage(page, 'src/app/sample/sample.qcow2');
-  const files = page.getByRole('navigation', { name: 'Open images' });
-  await files.getByRole('button', { name: 'overlay.qcow2', exact: true }).click();
-  await showPanel(page, 'Overview');
-  // Offered, because it is open and bears the name; never taken by itself.
-  await page.getByTestId('use-open-backing').click();
-  await expect(page.getByTestId('backing')).not.toContainText('Not open');
-  await showPanel(page, 'Convert');
-  await expect(page.getByTestId('convert-start')).toBeEnabled();
-});

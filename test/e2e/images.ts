@@ -30,6 +30,7 @@ export const HEADER = {
   version: 4,
   clusterBits: 20,
   size: 24,
+  cryptMethod: 32,
   l1Offset: 40,
   refcountTable: 48,
   incompatible: 72,

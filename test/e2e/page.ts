@@ -10,12 +10,12 @@ export async function start(page: Page): Promise<void> {
 }
 
 /** Chooses a file as a person does in a browser without pickers. */
-export async function choose(page: Page, file: string | MadeFile): Promise<void> {
+export async function choose(page: Page, file: string | MadeFile | MadeFile[]): Promise<void> {
   await page.getByTestId('file-input').setInputFiles(file);
 }
 
 /** Opens an image and waits for its overview. */
-export async function openImage(page: Page, file: string | MadeFile): Promise<void> {
+export async function openImage(page: Page, file: string | MadeFile | MadeFile[]): Promise<void> {
   await choose(page, file);
   await page.getByTestId('overview').waitFor();
 }

@@ -1,4 +1,5 @@
 import { expect, type Page } from '@playwright/test';
+import { keptImage, suspiciousChain } from './chain-images.ts';
 import { damagedSample, HEADER, made, SAMPLE } from './images.ts';
 import { choose, openImage, start } from './page.ts';
 
@@ -63,7 +64,55 @@ export const SCREENS: Screen[] = [
         image.write('base.qcow', 2048, 'latin1');
       });
       await openImage(page, overlay);
-      await expect(page.getByTestId('backing')).toBeVisible();
+      await expect(page.getByTestId('chain')).toBeVisible();
+    },
+  },
+  {
+    name: 'its conversion',
+    show: async (page) => {
+      await panel(page, 2);
+      await expect(page.getByTestId('convert-gap')).toBeVisible();
+    },
+  },
+  {
+    name: 'a chain with everything wrong',
+    show: async (page) => {
+      await openImage(page, suspiciousChain());
+      await page.getByTestId('chain').waitFor();
+      await expect(page.locator('[data-remark=same-file]')).toBeVisible();
+    },
+  },
+  {
+    name: 'an encrypted disk',
+    show: async (page) => {
+      const locked = damagedSample('locked.qcow2', (image) => {
+        image.writeUInt32BE(1, HEADER.cryptMethod);
+      });
+      await openImage(page, locked);
+      await expect(page.getByTestId('locked')).toBeVisible();
+    },
+  },
+  {
+    name: 'the question for its passphrase',
+    show: async (page) => {
+      await page.getByTestId('unlock').click();
+      await expect(page.getByTestId('passphrase')).toBeFocused();
+    },
+  },
+  {
+    name: 'snapshots and bitmaps',
+    show: async (page) => {
+      await page.keyboard.press('Escape');
+      await openImage(page, made('kept.qcow2', keptImage().bytes));
+      await page.getByTestId('bitmap-show').first().click();
+      await page.getByTestId('bitmap-marked').first().waitFor();
+    },
+  },
+  {
+    name: 'the conversion of a snapshot',
+    show: async (page) => {
+      await page.getByTestId('convert-snapshot').first().click();
+      await expect(page.getByTestId('convert-which')).toBeVisible();
     },
   },
   {
