@@ -88,8 +88,17 @@ export interface ObjectText {
   readonly help: boolean;
 }
 
-/** A list whose first item may be the type alone, or a JSON object. @throws OptionFault */
-export function parseObjectText(text: string): ObjectText {
+/**
+ * A list whose first item may be the type alone, or a JSON object. What stands behind `secret` and
+ * is none of the `known` names is taken for a part of it and never shown: its commas should have
+ * been written twice.
+ * @throws OptionFault
+ */
+export function parseObjectText(
+  text: string,
+  secret: string,
+  known: readonly string[],
+): ObjectText {
   if (text.startsWith('{')) {
     return { values: new Map(Object.entries(parseJson(text) as object)), help: false };
   }
@@ -100,6 +109,9 @@ export function parseObjectText(text: string): ObjectText {
     if (isHelp || (name === 'qom-type' && value === '?')) {
       help = true;
       continue;
+    }
+    if (values.has(secret) && (value === undefined || !known.includes(name))) {
+      throw new OptionFault(`A comma within '${secret}' must be written twice`);
     }
     if (!/^[A-Za-z_][\w-]*(?:\.[\w-]+)*$/.test(name))
       throw new OptionFault(`Invalid parameter '${name}'`);

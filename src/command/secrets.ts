@@ -56,7 +56,7 @@ export class Secrets {
    * @throws OptionFault
    */
   describe(text: string): string | undefined {
-    const { values, help } = parseObjectText(text);
+    const { values, help } = parseObjectText(text, 'data', PROPERTIES);
     const type = stringOf(values, 'qom-type');
     if (help) return type === 'secret' ? SECRET_HELP : TYPES_HELP;
     const secret = readDescription(values, type);

@@ -184,6 +184,22 @@ describe.skipIf(!available)('forms of an encrypted image', () => {
   });
 });
 
+describe.skipIf(!available)('without the right passphrase', () => {
+  it.each(['luks', 'aes'] as const)('%s', async (method) => {
+    await create('image.qcow2', method);
+    await writeEncrypted(node('image.qcow2'), ONE, COMMANDS);
+    await expectSame(['info', 'image.qcow2']);
+    for (const command of ['check', 'map', 'compare', 'convert']) {
+      const other = ['compare', 'convert'].includes(command) ? ['plain.qcow2'] : [];
+      await expectSame([command, 'image.qcow2', ...other]);
+      await expectSame([command, ...ONE, '--image-opts', 'file.filename=image.qcow2', ...other]);
+    }
+    if (method === 'luks') return;
+    // Nobody can know that it is wrong: what is read is noise, and the same noise.
+    await expectSameContent(node('image.qcow2'), secrets('another'));
+  });
+});
+
 describe.skipIf(!available)('encrypted images in chains', () => {
   const TWO = secrets('one', 'two');
 

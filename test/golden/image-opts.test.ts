@@ -70,7 +70,7 @@ describe.skipIf(!available)('--object', () => {
     'what,id=s0',
     'qom-type=what,id=s0',
     'secret,id=s0,data=secret,file=plain.txt',
-    'secret,id=s0,data=secret,what=1',
+    'secret,id=s0,what=1,data=secret',
     'secret,id=0s,data=x',
     'secret,id=,data=x',
     'secret,id=s0 ,data=x',
@@ -120,6 +120,15 @@ describe.skipIf(!available)('--object', () => {
     const image = ['--image-opts', 'file.filename=l.qcow2,encrypt.key-secret=s0'];
     await expectSame(['check', '--object', KEY, '--object', object, ...image]);
   });
+
+  it.each(['pass,word', 'pass,word=1', 'pass, word', 'pass,wo.rd=1'])(
+    'a passphrase is not shown: %s',
+    async (data) => {
+      const { stdout, stderr } = await ours(['info', '--object', `secret,id=a,data=${data}`, 'x']);
+      expect(stdout).toBe('');
+      expect(stderr).toBe("qemu-img: A comma within 'data' must be written twice\n");
+    },
+  );
 
   it.each(['info', 'compare', 'map', 'convert'])('%s: wrong ones stop it at once', async (name) => {
     await expectSame([name, '--object', 'secret,id=k', 'a', 'b']);
@@ -236,6 +245,13 @@ describe.skipIf(!available)('--image-opts', () => {
     await expectSame(['compare', ...OBJECTS, '-s', '--image-opts', l, l]);
     await expectSame(['compare', ...OBJECTS, '--image-opts', p, 'file.filename=nothing']);
     await expectSame(['convert', ...OBJECTS, '--image-opts', l, p, 'o.raw']);
+    await expectSame(['measure', ...OBJECTS, '-O', 'qcow2', '--image-opts', l]);
+    await expectSame(['measure', '-O', 'raw', 'l.qcow2']);
+    await expectSame(['snapshot', ...OBJECTS, '-l', '--image-opts', l]);
+    await expectSame(['snapshot', '-l', 'l.qcow2']);
+    await expectSame(['dd', ...OBJECTS, '--image-opts', `if=${l}`, 'of=o.raw']);
+    await expectSame(['dd', ...OBJECTS, 'if=l.qcow2', 'of=o.raw']);
+    await expectSame(['bench', '--object', 'secret,id=s0,data=x', 'l.qcow2']);
     const target = 'driver=raw,file.filename=o.raw';
     await expectSame([
       ...['convert', ...OBJECTS, '--image-opts', l, '-n', '--target-image-opts', target],
@@ -249,7 +265,7 @@ describe.skipIf(!available)('--image-opts', () => {
 
   it('excludes a format', async () => {
     const opts = 'driver=qcow2,file.filename=p.qcow2';
-    for (const command of ['info', 'check', 'map', 'compare', 'convert']) {
+    for (const command of ['info', 'check', 'map', 'compare', 'convert', 'measure']) {
       await expectSame([command, '-f', 'qcow2', '--image-opts', opts, opts]);
       await expectSame([command, '-f', 'qcow2', '--image-opts', opts]);
     }
