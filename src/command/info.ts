@@ -112,7 +112,7 @@ function snapshotToJson(snapshot: SnapshotInfo): Value {
     'date-nsec': snapshot.dateNanoseconds,
     'vm-clock-sec': Math.floor(snapshot.vmClockNanoseconds / 1e9),
     'vm-clock-nsec': snapshot.vmClockNanoseconds % 1e9,
-    icount: snapshot.icount === undefined ? undefined : BigInt(snapshot.icount),
+    icount: snapshot.icount === undefined ? undefined : BigInt.asIntN(64, BigInt(snapshot.icount)),
   };
 }
 

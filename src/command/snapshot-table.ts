@@ -19,7 +19,8 @@ export function snapshotTable(snapshots: readonly SnapshotInfo[]): string[] {
       formatSize(snapshot.vmStateSize),
       localTime(snapshot.dateSeconds),
       clockText(snapshot.vmClockNanoseconds),
-      snapshot.icount ?? '',
+      // The real program prints it with a sign.
+      snapshot.icount === undefined ? '' : String(BigInt.asIntN(64, BigInt(snapshot.icount))),
     ),
   );
   return ['Snapshot list:', heading, ...rows];

@@ -29,6 +29,12 @@ beforeAll(async () => {
   const broken = new Qcow2Editor('bitmaps.qcow2');
   broken.set('autoclear', 0);
   broken.save('broken-bitmaps.qcow2');
+  // As a machine leaves them that is not shut down.
+  const inUse = new Qcow2Editor('bitmaps.qcow2');
+  const extension = inUse.bytes.indexOf(Buffer.from('23852875', 'hex'));
+  const directory = Number(inUse.entry(extension + 8 + 16));
+  inUse.bytes.writeUInt32BE(1, directory + 12);
+  inUse.save('bitmaps-in-use.qcow2');
   writeFileSync(
     'r.raw',
     noise(10_000, 1).map((byte) => byte | 1),
@@ -108,6 +114,7 @@ const SAME = [
   ),
   '-O qcow2 -f raw bitmaps.qcow2',
   '-O qcow2 broken-bitmaps.qcow2',
+  '-O qcow2 bitmaps-in-use.qcow2',
   '-O qcow2 old.qcow2',
   '-O qcow2 on-a.qcow2',
   '-O qcow2 -o backing_file=a.qcow2,backing_fmt=qcow2 on-a.qcow2',

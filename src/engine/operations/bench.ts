@@ -3,7 +3,8 @@ import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import { ImageError, throwIfCancelled } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
 import { mapChain } from './chain.ts';
-import { Lanes, Transfer } from './transfer.ts';
+import type { Range } from './finding.ts';
+import { Lanes, Transfer, type TransferOptions } from './transfer.ts';
 import { yieldToEvents } from './yield.ts';
 
 export interface BenchOptions {
@@ -43,24 +44,29 @@ export async function benchReads(disk: Disk, options: BenchOptions): Promise<num
     for (let index = 0; index < count; index++) {
       throwIfCancelled(signal);
       const at = offset;
-      await lanes.add(() => readOnce(disk, at, size, pool));
+      await lanes.add(() => readOnce(disk, { offset: at, length: size }, { pool, signal }));
       offset = disk.size === 0 ? 0 : (offset + step) % disk.size;
       if (index % READS_AT_ONCE === READS_AT_ONCE - 1) await yieldToEvents();
     }
     await lanes.end();
   } finally {
+    // Nothing may be under way when the image is closed.
+    await lanes.end().catch(() => undefined);
     own?.close();
   }
   return (performance.now() - started) / 1000;
 }
 
-async function readOnce(disk: Disk, offset: number, size: number, pool: CodecPool): Promise<void> {
-  if (offset + size > disk.size) {
+async function readOnce(
+  disk: Disk,
+  { offset, length }: Range,
+  options: TransferOptions,
+): Promise<void> {
+  if (offset + length > disk.size) {
     const { name } = disk.storage;
-    const reason = 'Input/output error';
-    throw new ImageError('read-failed', { name, offset, length: size, reason });
+    throw new ImageError('read-failed', { name, offset, length, reason: 'Input/output error' });
   }
-  const transfer = new Transfer(() => undefined, { pool });
-  for await (const batch of mapChain(disk, offset, size)) await transfer.add(batch);
+  const transfer = new Transfer(() => undefined, options);
+  for await (const batch of mapChain(disk, offset, length)) await transfer.add(batch);
   await transfer.end();
 }
