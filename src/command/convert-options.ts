@@ -1,5 +1,5 @@
 /** The arguments of `qemu-img convert`: read, validated, refused where they cannot be honoured. */
-import { FORMAT_NAMES, type SnapshotKey } from '../engine/index.ts';
+import type { SnapshotKey } from '../engine/index.ts';
 import {
   COMMON,
   CommandFailure,
@@ -58,6 +58,8 @@ export interface ConvertTask {
   options: string | undefined;
   /** The snapshot of `-l`; undefined: the disk as it is now. */
   snapshot: SnapshotKey | undefined;
+  /** What the result is to be. */
+  format: 'raw' | 'qcow2';
   /** Bytes a second that are written at most; 0: as many as there are. */
   rateLimit: number;
 }
@@ -65,7 +67,7 @@ export interface ConvertTask {
 /** Instead of a task: `-o help` with the format it asks for, or nothing left to do. */
 export type ConvertRequest =
   | { kind: 'done' }
-  | { kind: 'options-help'; target: string | undefined }
+  | { kind: 'options-help'; format: 'raw' | 'qcow2'; target: string | undefined }
   | { kind: 'run'; task: ConvertTask };
 
 /** Reads the arguments as far as the real program does before it opens anything. */
@@ -84,15 +86,16 @@ export function readRequest(context: Context, argv: readonly string[]): ConvertR
   const sources = given.operands.slice(0, -1);
   const target = sources.length > 0 ? given.operands.at(-1) : undefined;
   if (options !== undefined && wantsHelp(options)) {
-    requireRaw(given, 'Unknown file format');
-    return { kind: 'options-help', target };
+    return { kind: 'options-help', format: targetFormat(given, 'Unknown file format'), target };
   }
   if (target === undefined) throw new CommandFailure('Must specify image file name');
   checkCacheMode(given.value('source-cache'), 'source cache');
   const sourceFormat = given.value('format');
   const snapshot = readSnapshot(given.value('snapshot'));
-  const task = { given, sources, target, sourceFormat, sparse, options, snapshot, rateLimit };
-  return { kind: 'run', task };
+  // Whether there is such a format is said when the sources are open.
+  const format = given.value('output-format') === 'qcow2' ? 'qcow2' : 'raw';
+  const more = { sourceFormat, sparse, options, snapshot, rateLimit, format } as const;
+  return { kind: 'run', task: { given, sources, target, ...more } };
 }
 
 /** `-l`: an id or a name, or `snapshot.id=…,snapshot.name=…`. */
@@ -119,8 +122,12 @@ export function checkTarget({ given, sources, target }: ConvertTask): void {
   if (given.has('snapshot') && sources.length > 1) {
     throw new CommandFailure('No support for concatenating multiple snapshot');
   }
-  if (given.has('no-create')) requireRaw(given, `Could not open '${target}': Unknown driver`);
-  else requireRaw(given, 'Unknown file format');
+  const isThere = given.has('no-create');
+  const unknown = isThere ? `Could not open '${target}': Unknown driver` : 'Unknown file format';
+  if (targetFormat(given, unknown) === 'qcow2') {
+    checkCacheMode(given.value('cache'), 'cache');
+    return;
+  }
   const raw = "not supported for file format 'raw'";
   if (given.has('backing')) throw new CommandFailure(`Backing file ${raw}`);
   if (given.has('backing-format')) throw new CommandFailure(`Backing file format ${raw}`);
@@ -159,15 +166,16 @@ function refuseCombinations(given: Arguments<Id>, options: string | undefined): 
   }
 }
 
-function requireRaw(given: Arguments<Id>, unknown: string): void {
+function targetFormat(given: Arguments<Id>, unknown: string): 'raw' | 'qcow2' {
   const format = given.value('output-format') ?? 'raw';
   if (given.has('target-image-opts') && given.has('output-format')) {
     throw new CommandFailure('--image-opts and --format are mutually exclusive');
   }
-  if (format === 'raw') return;
-  if (isForeignFormat(format) || FORMAT_NAMES.some((known) => known === format)) {
-    throw notSupported(`Converting to '${format}'`);
+  if (format === 'raw' || format === 'qcow2') return format;
+  if (['bochs', 'cloop', 'dmg'].includes(format)) {
+    throw new CommandFailure(`Format driver '${format}' does not support image creation`);
   }
+  if (isForeignFormat(format)) throw notSupported(`Converting to '${format}'`);
   throw new CommandFailure(`${unknown} '${format}'`);
 }
 

@@ -1,13 +1,14 @@
-/** `qemu-img convert`: one or several images out into a raw file. */
+/** `qemu-img convert`: one or several images into a raw or a qcow2 file. */
 import { convertToRaw, isImageError, Salvage, type ImageError } from '../engine/index.ts';
 import type { ErrorDetails } from '../engine/errors.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import type { Storage } from '../engine/storage/storage.ts';
 import { CommandFailure, isCancelled, notSupported, type Context } from './context.ts';
 import { checkTarget, readRequest, type ConvertTask } from './convert-options.ts';
-import { optionsHelp, rawOptions } from './creation-options.ts';
+import { createHelp, optionsHelp, rawOptions } from './creation-options.ts';
 import { reportCorruption } from './corruption.ts';
 import { parseImageOpts, rawPath } from './image-opts.ts';
+import { copyToQcow2, qcow2Target } from './convert-qcow2.ts';
 import { openByName, type OpenedImage } from './images.ts';
 import { creationText, errorText } from './messages.ts';
 import { fileName, refusedName } from './names.ts';
@@ -21,7 +22,10 @@ export async function convert(context: Context, argv: readonly string[]): Promis
   const request = readRequest(context, argv);
   if (request.kind === 'done') return 0;
   if (request.kind === 'options-help') {
-    context.host.stdout(optionsHelp(request.target));
+    const { format, target } = request;
+    const isRaw = format === 'raw';
+    const help = isRaw ? optionsHelp(target) : createHelp(format, target !== undefined);
+    context.host.stdout(help);
     return 0;
   }
   const { task } = request;
@@ -39,7 +43,9 @@ export async function convert(context: Context, argv: readonly string[]): Promis
       );
     }
     checkTarget(task);
-    await copyAll(context, task, await disksOf(task, sources), line);
+    const disks = await disksOf(task, sources);
+    if (task.format === 'qcow2') await copyQcow2(context, task, disks, line);
+    else await copyAll(context, task, disks, line);
     line.show(1);
   } finally {
     line.end();
@@ -51,6 +57,21 @@ export async function convert(context: Context, argv: readonly string[]): Promis
 /** What is copied: the disks themselves, or what a snapshot keeps of the only one. */
 function disksOf(task: ConvertTask, sources: readonly OpenedImage[]): Promise<Disk[]> {
   return Promise.all(sources.map(({ disk }) => snapshotOf(disk, task.snapshot)));
+}
+
+async function copyQcow2(
+  context: Context,
+  task: ConvertTask,
+  disks: readonly Disk[],
+  line: ProgressLine,
+): Promise<void> {
+  const image = qcow2Target(context, task);
+  const target = await openTarget(context, task, 0);
+  try {
+    await copyToQcow2(context, task, { disks, target, image, line }, copyText);
+  } finally {
+    await target.close();
+  }
 }
 
 /** Writes the sources into the target, one behind the other. */
@@ -75,6 +96,7 @@ async function copyAll(
       await convertToRaw(disk, target, {
         salvage,
         signal: context.signal,
+        pool: context.host.pool,
         sparse: preallocate ? 0 : task.sparse,
         targetOffset: before,
         overwrite: keep && !task.given.has('target-is-zero'),
@@ -105,7 +127,7 @@ async function openTarget(context: Context, task: ConvertTask, needed: number): 
 
 async function openTargetFile(
   { host }: Context,
-  { given, target: name }: ConvertTask,
+  { given, target: name, format }: ConvertTask,
   needed: number,
 ): Promise<Storage> {
   const described = given.has('target-image-opts');
@@ -122,7 +144,7 @@ async function openTargetFile(
     if (!isImageError(error) || isCancelled(error)) throw error;
     const text = keep
       ? `Could not open '${name}': ${errorText(error)}`
-      : `${name}: error while converting raw: ${creationText(path, error)}`;
+      : `${name}: error while converting ${format}: ${creationText(path, error)}`;
     throw new CommandFailure(text, 1, error);
   }
   if (storage.size >= needed) return storage;

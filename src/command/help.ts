@@ -21,7 +21,7 @@ Command syntax:
   check [--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-T src_cache] [-U] filename
   checksum [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [-l snapshot] [-p] [-q] [-U] [--file] [--expect=digest | --sums=list] filename
   compare [--object objectdef] [--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
-  convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [-U] [-C] [-p] [-q] [-n] [-r rate_limit] [--salvage] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
+  convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [-U] [-C] [-c] [-p] [-q] [-n] [-r rate_limit] [--salvage] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
   create [--object objectdef] [-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]
   dd [--object objectdef] [--image-opts] [-f fmt] [-O output_fmt] [-U] [bs=block_size] [count=blocks] [skip=blocks] if=input of=output
   info [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
@@ -42,8 +42,8 @@ Command parameters:
     k, M, G, T, P or E powers of 1024
   'cache' and 'src_cache' are 'none', 'writeback', 'writethrough', 'directsync' or 'unsafe';
     they are checked, and make no difference here
-  'output_fmt' must be 'raw', which is also what is taken without it; for measure also 'qcow2' or
-    'luks'
+  'output_fmt' is 'raw', which is also what is taken without it; for convert also 'qcow2', for
+    measure 'qcow2' and 'luks'
   'options' are name=value, with commas between; 'convert -o help' lists those of convert
   '-p' shows how far the work is
   '-q' keeps quiet about everything but errors
@@ -76,6 +76,7 @@ Parameters to compare subcommand:
 
 Parameters to convert subcommand:
   several images are written one behind the other
+  '-c' packs the clusters of a qcow2 file, with zlib or as -o compression_type=zstd says
   '-l' takes the disk as a snapshot keeps it: an id, a name, or snapshot.id=…,snapshot.name=…
   '-S' is how many zero bytes make a hole in the output; 0 writes every byte
   '-n' writes into an image that is there already; with '--target-image-opts' it is described by

@@ -222,7 +222,11 @@ describe.skipIf(!available)('refused, and not silently', () => {
       'check --object authz-list,id=a a.qcow2',
       '--object authz-list is not supported by this version',
     ],
-    ['convert -O qcow2 a.qcow2 o', "Converting to 'qcow2' is not supported by this version"],
+    [
+      'convert -O qcow2 -n a.qcow2 o',
+      'Converting into an existing qcow2 image (-n) is not supported by this version',
+    ],
+    ['create -f vmdk x 1M', "Creating 'vmdk' is not supported by this version"],
     ['convert -O vmdk a.qcow2 o', "Converting to 'vmdk' is not supported by this version"],
     ['snapshot -a x a.qcow2', 'Going back to a snapshot (-a) is not supported by this version'],
     ['snapshot -c x a.qcow2', 'Taking a snapshot (-c) is not supported by this version'],

@@ -21,16 +21,19 @@ export interface PackWindow {
 /**
  * The windows of disks that lie one behind the other, in order; those without any data are left out.
  * @param length of a window, bytes: a multiple of the target's clusters
+ * @param onSource called before a source is looked at
  */
 export async function* packedWindows(
   sources: readonly Disk[],
   length: number,
+  onSource?: (source: Disk, start: number) => void,
 ): AsyncGenerator<PackWindow> {
   const total = sources.reduce((sum, disk) => sum + disk.size, 0);
   let window: PackWindow | undefined;
   let reached = 0;
   let start = 0;
   for (const source of sources) {
+    onSource?.(source, start);
     for await (const batch of mapChain(source)) {
       for (const extent of batch) {
         if (extent.kind === 'zero' || (extent.kind === 'unallocated' && !extent.unknown)) continue;

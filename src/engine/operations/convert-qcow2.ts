@@ -20,6 +20,8 @@ export interface ConvertQcow2Options extends RunOptions {
   image?: Partial<Qcow2Options> | undefined;
   /** Zero runs of at least this many bytes are left out (a multiple of 512); 0: write all data. */
   sparse?: number | undefined;
+  /** Called before a source is read: where it begins in the result, bytes. */
+  onSource?: ((source: Disk, start: number) => void) | undefined;
   /** Packs every cluster that gets smaller by it. */
   compress?: boolean | undefined;
   pool?: CodecPool | undefined;
@@ -84,6 +86,7 @@ class Copy {
   async addAll(sources: readonly Disk[]): Promise<void> {
     let start = 0;
     for (const source of sources) {
+      this.#options.onSource?.(source, start);
       await this.#add(source, start);
       start += source.size;
     }
@@ -94,7 +97,7 @@ class Copy {
     const { clusterSize } = this.#writer;
     const packed = new PackedWrites(this.#writer.storage, this.#lanes);
     await pipeline(
-      packedWindows(sources, Math.max(clusterSize, WINDOW / 2)),
+      packedWindows(sources, Math.max(clusterSize, WINDOW / 2), this.#options.onSource),
       (window) => this.#readAndPack(window),
       async (window, clusters) => {
         throwIfCancelled(this.#options.signal);
