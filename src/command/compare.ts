@@ -83,6 +83,7 @@ async function run(context: Context, task: Task): Promise<number> {
       task.line.show(0);
       const { outcome, sizeMismatch } = await compareDisks(first.disk, second.disk, {
         signal: context.signal,
+        pool: context.host.pool,
         strict: task.strict,
         progress: ({ done, total }) => {
           task.line.show(total === 0 ? 1 : done / total);

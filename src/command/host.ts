@@ -1,4 +1,4 @@
-import type { HasherFactory } from '../engine/index.ts';
+import type { CodecPool, HasherFactory } from '../engine/index.ts';
 import type { Storage } from '../engine/storage/storage.ts';
 
 /** The reason in `open-failed` for a directory, a pipe and the like; the others are errno texts. */
@@ -27,6 +27,8 @@ export interface CommandHost {
    * @throws ImageError open-failed
    */
   contents?(name: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** Threads that pack and unpack; without them it is done on the calling one. */
+  readonly pool?: CodecPool | undefined;
   /** A faster way to digest than the engine's own, where the platform has one. */
   readonly hasher?: HasherFactory;
   stdout(text: string): void;

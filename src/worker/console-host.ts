@@ -1,8 +1,15 @@
 /** The console: qemu-img's command line over the files that are open in the app. */
 import { runCommand } from '../command/run.ts';
 import type { CommandHost } from '../command/host.ts';
-import { BlobStorage, ImageError, type Storage, throwIfCancelled } from '../engine/index.ts';
+import {
+  BlobStorage,
+  type CodecPool,
+  ImageError,
+  type Storage,
+  throwIfCancelled,
+} from '../engine/index.ts';
 import type { CommandResult, PrivateFile } from './api.ts';
+import { codecPool } from './codec-pool.ts';
 import type { JobContext } from './job.ts';
 import { privateName, resultFile, UnfinishedFile } from './private-files.ts';
 import { shellWords } from './shell-words.ts';
@@ -37,6 +44,11 @@ class ConsoleHost implements CommandHost {
 
   constructor(context: JobContext) {
     this.#context = context;
+  }
+
+  /** Asked for only by those who need it: its threads start then. */
+  get pool(): CodecPool {
+    return codecPool();
   }
 
   /** A file that is open in the app, or else one that a command has made. */
