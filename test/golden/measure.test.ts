@@ -52,9 +52,17 @@ function withoutHelp(outcome: Outcome): Outcome {
   return isHelp ? { ...outcome, stdout: 'help' } : outcome;
 }
 
+/** The real program derives keys, which fails at random where the processor's clock is coarse. */
+async function patient(line: readonly string[]): Promise<Outcome> {
+  for (let attempt = 0; ; attempt++) {
+    const outcome = await qemuImg(line);
+    if (attempt === 50 || !outcome.stderr.includes('CPU usage')) return outcome;
+  }
+}
+
 async function expectSameMeasure(args: readonly string[]): Promise<void> {
   const line = ['measure', ...args];
-  const [real, own] = await Promise.all([qemuImg(line), ours(line)]);
+  const [real, own] = await Promise.all([patient(line), ours(line)]);
   expect(withoutHelp(own), line.join(' ')).toEqual(withoutHelp(real));
 }
 
@@ -214,42 +222,57 @@ describe.skipIf(!available)('measure: LUKS', () => {
   /** The real program counts how fast it is, which takes time and does not always succeed. */
   const iterations = 'iter-time=10';
 
-  const OF_BOTH = [
-    ...['aes-128', 'aes-192', 'aes-256', 'serpent-256', 'des', 'cast5-128', 'x'].map(
-      (name) => `cipher-alg=${name}`,
-    ),
-    ...['cipher-mode=cbc', 'cipher-mode=x', 'cipher-alg=aes-128,cipher-mode=cbc', 'hash-alg=x'],
-    ...['cipher-alg=cast5-128,cipher-mode=cbc', 'ivgen-alg=x', 'ivgen-hash-alg=x', 'hash-alg=sha1'],
-    ...['ivgen-alg=essiv', 'ivgen-alg=essiv,ivgen-hash-alg=sha1', 'cipher-mode=x,cipher-alg=x'],
-    ...['cipher-alg=cast5-128,cipher-mode=cbc,ivgen-alg=essiv', 'key-secret=q', 'key-secret='],
+  /** Each takes seconds: the real program derives keys only to see how large they are. */
+  const KEYS = [
+    ...['cipher-alg=aes-192', 'cipher-alg=aes-128,cipher-mode=cbc'],
+    'cipher-alg=cast5-128,cipher-mode=cbc,ivgen-alg=plain',
+  ];
+  const REFUSED = [
+    ...['cipher-alg=des', 'cipher-alg=cast5-128', 'cipher-alg=x', 'cipher-mode=x', 'hash-alg=x'],
+    ...[
+      'hash-alg=',
+      'ivgen-alg=x',
+      'ivgen-hash-alg=x',
+      'cipher-mode=x,cipher-alg=x',
+      'key-secret=',
+    ],
+    ...['ivgen-alg=essiv,ivgen-hash-alg=sha1', 'key-secret=q', 'iter-time=9223372036854775808'],
+    'cipher-alg=cast5-128,cipher-mode=cbc,ivgen-alg=essiv',
     'ivgen-alg=essiv,ivgen-hash-alg=sha1,cipher-alg=serpent-128',
   ];
 
-  it.each(OF_BOTH)('%s', async (options) => {
+  function asQcow2(options: string): string {
+    const inner = options.split(',').map((item) => `encrypt.${item}`);
+    return ['encrypt.format=luks', ...inner].join(',');
+  }
+
+  it.each(KEYS)('%s', async (options) => {
     const given = `key-secret=s,${iterations},${options}`;
     await expectSameMeasure([...SECRET, '-O', 'luks', '--size', '1000', '-o', given]);
-    const inner = given.split(',').map((item) => `encrypt.${item}`);
-    const list = ['encrypt.format=luks', ...inner].join(',');
-    await expectSameMeasure([...SECRET, '-O', 'qcow2', '--size', '1G', '-o', list]);
+  });
+
+  it.each(REFUSED)('refused: %s', async (options) => {
+    const given = `key-secret=s,${iterations},${options}`;
+    await expectSameMeasure([...SECRET, '-O', 'luks', '--size', '1000', '-o', given]);
+    await expectSameMeasure([...SECRET, '-O', 'qcow2', '--size', '1', '-o', asQcow2(given)]);
   });
 
   it.each([
-    [...['-O', 'luks', 'r.raw']],
+    ['-O', 'luks', 'r.raw'],
     ['-O', 'luks', '-o', 'x=x', 'a.qcow2'],
     ['-O', 'luks', '-o', `key-secret=s,${iterations}`, 'a.qcow2'],
     ['-O', 'luks', '-o', `key-secret=s,${iterations}`, '--size', '9223372036854775807'],
-    ['-O', 'luks', '-o', 'key-secret=s,iter-time=9223372036854775808', '--size', '1'],
   ])('%s %s %s %s', async (...args) => {
     await expectSameMeasure([...SECRET, ...args]);
   });
 
-  it.each(['512', '64k', '2M'])('in clusters of %s', async (size) => {
-    const luks = `encrypt.format=luks,encrypt.key-secret=s,encrypt.${iterations}`;
-    const list = `${luks},cluster_size=${size}`;
-    for (const more of ['', ',preallocation=full', ',backing_file=x']) {
-      await expectSameMeasure([...SECRET, '-O', 'qcow2', '-o', list + more, 'a.qcow2']);
-    }
-  });
+  it.each(['cluster_size=512', 'cluster_size=2M,preallocation=full'])(
+    'in qcow2 with %s',
+    async (more) => {
+      const list = `${asQcow2(`key-secret=s,${iterations}`)},${more}`;
+      await expectSameMeasure([...SECRET, '-O', 'qcow2', '-o', list, 'a.qcow2']);
+    },
+  );
 
   it('refuses keys that the real program does not survive', async () => {
     const options = 'key-secret=s,iter-time=10,cipher-alg=aes-192,cipher-mode=cbc';
