@@ -81,7 +81,8 @@ const HEADER: Record<HeaderProblem, (d: Details<'invalid-header'>) => string> = 
   'bitmaps-extension': () => 'The list of dirty bitmaps in the header is not valid.',
   'crypto-extension': () => 'The encryption data in the header does not fit the encryption method.',
   'luks-header': (d) => `The header of its encryption makes no sense (${d.field}).`,
-  'luks-version': (d) => `Its encryption is version ${d.value} of LUKS; only version 1 can be read.`,
+  'luks-version': (d) =>
+    `Its encryption is version ${d.value} of LUKS; only version 1 can be read.`,
   'data-file-missing': () => 'Its data is in another file, but the header does not name it.',
   'data-file-raw': () => 'It claims a raw data file, but has no data file.',
 };

@@ -2,13 +2,7 @@
 
 /** What a running operation is doing. */
 export type Stage =
-  | 'planning'
-  | 'checking'
-  | 'copying'
-  | 'comparing'
-  | 'digesting'
-  | 'verifying'
-  | 'finishing';
+  'planning' | 'checking' | 'copying' | 'comparing' | 'digesting' | 'verifying' | 'finishing';
 
 /** Progress in bytes of work (guest bytes when copying, table bytes when checking). */
 export interface Progress {

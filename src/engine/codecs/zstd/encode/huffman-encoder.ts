@@ -98,7 +98,7 @@ function limitDepths(depths: number[]): void {
   let used = 0;
   for (const [index, depth] of depths.entries()) {
     depths[index] = Math.min(depth, MAX_BITS);
-    used += full >>> (depths[index]);
+    used += full >>> depths[index];
   }
   // The rarest come first: theirs cost least to lengthen.
   while (used > full) {
