@@ -10,6 +10,7 @@ import {
   throwIfCancelled,
 } from '../engine/index.ts';
 import type {
+  CommandResult,
   ConvertPlan,
   ConvertRequest,
   ConvertResult,
@@ -22,7 +23,6 @@ import type {
 } from './api.ts';
 import { checksum } from './checksum.ts';
 import { codecPool } from './codec-pool.ts';
-import { runCommandLine } from './console-host.ts';
 import type { Images } from './images.ts';
 import type { JobContext } from './job.ts';
 import { Meter } from './meter.ts';
@@ -97,8 +97,14 @@ function perform(request: JobRequest, context: JobContext): Promise<JobResults[k
     case 'plan':
       return plan(request, context);
     case 'command':
-      return runCommandLine(request.line, context);
+      return command(request.line, context);
   }
+}
+
+/** The command line is as large as the rest of the engine: it is loaded when it is first used. */
+async function command(line: string, context: JobContext): Promise<CommandResult> {
+  const { runCommandLine } = await import('./console-host.ts');
+  return runCommandLine(line, context);
 }
 
 async function check(image: number, context: JobContext): Promise<CheckReport> {
