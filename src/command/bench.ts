@@ -135,9 +135,9 @@ async function run(context: Context, { disk }: OpenedImage, task: Task): Promise
       `(starting at offset ${String(task.offset)}, step size ${step})\n`,
   );
   try {
-    const { signal } = context;
-    const offset = Number(task.offset);
-    const seconds = await benchReads(disk, { count, depth, size, step, offset, signal });
+    const { signal, host } = context;
+    const reads = { count, depth, size, step, offset: Number(task.offset) };
+    const seconds = await benchReads(disk, { ...reads, signal, pool: host.pool });
     context.host.stdout(`Run completed in ${toDecimals(seconds, 3)} seconds.\n`);
   } catch (error) {
     if (!isImageError(error) || isCancelled(error)) throw error;

@@ -125,7 +125,8 @@ async function openTarget({ host }: Context, name: string): Promise<Storage> {
 
 async function copy(context: Context, disk: Disk, part: Range, target: Storage): Promise<void> {
   try {
-    await convertToRaw(disk, target, { part, signal: context.signal });
+    const { signal, host } = context;
+    await convertToRaw(disk, target, { part, signal, pool: host.pool });
     const rest = target.size % SECTOR;
     if (rest > 0) await target.resize(target.size + SECTOR - rest);
   } catch (error) {
