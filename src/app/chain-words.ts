@@ -53,6 +53,8 @@ function remarksOf(link: ChainFile): Remark[] {
     remarks.push({ kind, tone, mark: `${mark}:`, text: sentence });
   };
   if (link.state === 'locked') add('locked', 'warn', text.lockedNote);
+  if (isUnproven(link))
+    add('legacy', link.looksRight === false ? 'warn' : 'note', legacyWords(link));
   if (link.state !== 'open') {
     const elsewhere = referenceWords(link.reference);
     if (elsewhere !== '') add('reference', 'note', elsewhere);
@@ -63,6 +65,19 @@ function remarksOf(link: ChainFile): Remark[] {
     add(doubt.kind, doubt.kind === 'base-smaller' ? 'note' : 'warn', doubtWords(link, doubt));
   }
   return remarks;
+}
+
+/** Whether it was unlocked with a passphrase that nothing has proven to be the right one. */
+export function isUnproven({ encryption, state }: ChainFile): boolean {
+  return encryption === 'aes' && state === 'open';
+}
+
+/** What speaks for the passphrase of such a file. */
+export function legacyWords({ looksRight }: ChainFile): string {
+  const text = words.image.chain;
+  const space = words.tag.startsWith('zh') ? '' : ' ';
+  if (looksRight === undefined) return `${text.legacy}${space}${text.legacyEmpty}`;
+  return `${text.legacy}${space}${looksRight ? text.legacyRight : text.legacyNoise}`;
 }
 
 /** What is said of a name that is none of a file; '' for that of a file. */

@@ -124,13 +124,13 @@ function formatFacts(info: ImageInfo): Fact[] {
   if (qcow2.dataFile !== undefined) {
     facts.push(plain('data-file', overview.dataFile, qcow2.dataFile === '' ? '–' : qcow2.dataFile));
   }
-  if (qcow2.bitmaps.length > 0) facts.push(bitmaps(qcow2));
+  if (qcow2.bitmaps.length > 0 || qcow2.bitmapsInconsistent) facts.push(bitmaps(qcow2));
   return facts;
 }
 
 function bitmaps(qcow2: Qcow2): Fact {
   const { overview } = words.image;
-  const names = qcow2.bitmaps.map((bitmap) => bitmap.name).join(', ');
+  const names = qcow2.bitmaps.map((bitmap) => bitmap.name).join(', ') || '–';
   const note = qcow2.bitmapsInconsistent ? overview.bitmapsInconsistent : '';
   return { ...plain('bitmaps', overview.bitmaps, names), note };
 }

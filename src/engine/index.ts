@@ -20,6 +20,7 @@ export {
 } from './codecs/worker-pool.ts';
 export { FORMAT_NAMES, openImage, type OpenOptions } from './formats/index.ts';
 export type * from './formats/format.ts';
+export { looksLikeDisk } from './formats/identify.ts';
 export { luksSeconds } from './formats/luks.ts';
 export { readBitmap, type MarkedRange } from './formats/qcow2/bitmap-contents.ts';
 export { createQcow2, type Qcow2Options } from './formats/qcow2/edit/create.ts';

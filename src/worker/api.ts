@@ -69,6 +69,11 @@ export interface ChainFile {
   luks: LuksInfo | undefined;
   /** How long trying one passphrase may take, roughly. */
   unlockSeconds: number;
+  /**
+   * Of an image in the legacy AES, whose right passphrase nothing tells from a wrong one: whether the
+   * disk begins like one. Undefined for others, and where it begins with nothing.
+   */
+  looksRight: boolean | undefined;
   /** Why it is `loop` or `wrong`. */
   problem: WireError | undefined;
   doubts: ChainDoubt[];

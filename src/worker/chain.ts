@@ -1,5 +1,5 @@
 /** A chain in plain data: what each file of it is, and what is suspicious about it. */
-import { type Disk, luksSeconds, Qcow2Image } from '../engine/index.ts';
+import { type Disk, looksLikeDisk, luksSeconds, Qcow2Image, readDisk } from '../engine/index.ts';
 import type { ChainDoubt, ChainFile, WireError } from './api.ts';
 import { contentFormat } from './content-format.ts';
 import { type Asked, keyOf } from './given-files.ts';
@@ -17,8 +17,11 @@ export interface ChainSource {
 
 /** A file is copied or written together with the next in less than this, milliseconds. */
 const TOGETHER = 60_000;
-/** The encryption method of the header; 1 is the legacy AES. */
+/** The encryption method of the header. */
+const LEGACY_AES = 1;
 const LUKS = 2;
+/** Bytes in which a disk shows what it is. */
+const BEGINNING = 68 * 1024;
 
 /** All files from the image down: a data file behind the image that names it. */
 export async function describeChain(source: ChainSource): Promise<ChainFile[]> {
@@ -87,6 +90,7 @@ async function describeLink(
     format: disk?.format,
     virtualSize: disk?.size,
     ...encryptionOf(disk),
+    looksRight: await looksRight(disk),
     problem: refusal?.problem,
     doubts: [],
   };
@@ -115,6 +119,7 @@ async function describeDataFile(
     format: asked.storage === undefined ? undefined : 'raw',
     virtualSize: undefined,
     ...encryptionOf(undefined),
+    looksRight: undefined,
     problem: undefined,
     doubts: [],
   };
@@ -147,6 +152,15 @@ function encryptionOf(
     luks: luks?.info,
     unlockSeconds: luks === undefined ? 0 : luksSeconds(luks),
   };
+}
+
+/** Whether what a passphrase made of the beginning of a disk makes sense. */
+async function looksRight(disk: Disk | undefined): Promise<boolean | undefined> {
+  const isLegacy = disk instanceof Qcow2Image && disk.header.cryptMethod === LEGACY_AES;
+  if (!isLegacy || disk.cipher === undefined) return undefined;
+  const first = await readDisk(disk, 0, Math.min(BEGINNING, disk.size)).catch(() => undefined);
+  const isEmpty = first?.every((byte) => byte === 0) ?? true;
+  return first === undefined || isEmpty ? undefined : looksLikeDisk(first, disk.size);
 }
 
 function wrong(problem: WireError): { state: 'wrong'; problem: WireError } {

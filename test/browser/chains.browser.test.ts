@@ -348,6 +348,89 @@ describe('a data file', () => {
   });
 });
 
+describe('an encrypted file', () => {
+  const PASSPHRASE = 'sixteen letters!';
+
+  /** A disk in the legacy AES of qcow2 whose first cluster has what a boot sector ends with. */
+  async function legacy(name: string): Promise<{ file: File; content: Uint8Array<ArrayBuffer> }> {
+    const plain = pattern(CLUSTER, 5);
+    plain.set([0x55, 0xaa], 510);
+    const raw = new TextEncoder().encode(PASSPHRASE);
+    const key = await crypto.subtle.importKey('raw', raw, 'AES-CBC', false, ['encrypt']);
+    const bytes = new Uint8Array(CLUSTER);
+    for (let at = 0; at < CLUSTER; at += 512) {
+      const iv = new Uint8Array(16);
+      new DataView(iv.buffer).setUint32(0, at / 512, true);
+      const sector = plain.slice(at, at + 512);
+      const packed = await crypto.subtle.encrypt({ name: 'AES-CBC', iv }, key, sector);
+      bytes.set(new Uint8Array(packed, 0, 512), at);
+    }
+    const image = tinyQcow2({ size: SIZE, clusters: new Map([[0, { kind: 'data', bytes }]]) });
+    new DataView(image.buffer).setUint32(32, 1);
+    return {
+      file: file(image, name),
+      content: guestContent({
+        size: SIZE,
+        clusters: new Map([[0, { kind: 'data', bytes: plain }]]),
+      }),
+    };
+  }
+
+  const bytesOf = (text: string) => new TextEncoder().encode(text);
+
+  it('is locked, and readable once it has its passphrase, which is gone then', async () => {
+    const { file: image, content } = await legacy('locked.qcow2');
+    const opened = await client.open(image);
+    expect(opened.chain[0]).toMatchObject({ state: 'locked', encryption: 'aes' });
+    const error = await failure(convert(opened.id));
+    expect(error.details).toMatchObject({ guestOffset: 0, reason: 'locked' });
+    const wrong = await client.unlock(opened.id, '', bytesOf('wrong'));
+    expect(wrong.chain[0]).toMatchObject({ state: 'open', looksRight: false });
+    const passphrase = bytesOf(PASSPHRASE);
+    const right = await client.unlock(opened.id, '', passphrase);
+    expect(right.chain[0]).toMatchObject({ state: 'open', looksRight: true });
+    expect(passphrase.byteLength).toBe(0);
+    await expectContent(opened.id, content);
+    await client.close(opened.id);
+    expect((await client.open(image)).chain[0]?.state).toBe('locked');
+  });
+
+  it('stays unlocked while the chain changes, but another file is not', async () => {
+    const { file: image } = await legacy('base.qcow2');
+    const overlay: TinyImage = { size: SIZE, clusters: new Map(), backing: 'base.qcow2' };
+    const opened = await client.open(file(tinyQcow2(overlay), 'overlay.qcow2'));
+    const key = keyAt(opened, 1);
+    expect((await client.attach(opened.id, key, image)).chain[1]?.state).toBe('locked');
+    await client.unlock(opened.id, key, bytesOf(PASSPHRASE));
+    expect((await client.attachAll(opened.id, [])).chain[1]?.state).toBe('open');
+    const { file: other } = await legacy('base.qcow2');
+    expect((await client.attach(opened.id, key, other)).chain[1]?.state).toBe('locked');
+  });
+});
+
+describe('what is not in an image', () => {
+  it('a snapshot: an error, and no file is left', async () => {
+    const { id } = await client.open(base, { raw: true });
+    const error = await failure(
+      client.start<'convert'>({
+        kind: 'convert',
+        image: id,
+        snapshot: { id: '1', name: 'x' },
+        target: { kind: 'private', name: 'snapshot.raw' },
+        verify: true,
+      }).promise,
+    );
+    expect(error.code).toBe('snapshot-missing');
+    expect(await client.privateFiles()).toEqual([]);
+  });
+
+  it('a bitmap', async () => {
+    const { id } = await client.open(top);
+    const error = await failure(client.bitmap(id, 'monday'));
+    expect([error.code, error.details]).toEqual(['bitmap-missing', { name: 'monday' }]);
+  });
+});
+
 describe('names that lead elsewhere', () => {
   it.each([
     ['nbd://host:10809/disk', { kind: 'protocol', drivers: ['nbd'], fileName: '' }],

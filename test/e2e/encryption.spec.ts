@@ -144,6 +144,7 @@ test('the old AES says that it cannot tell, and gives what the passphrase gives'
   await page.getByTestId('passphrase').pressSequentially('0123456789abcdef');
   await page.keyboard.press('Enter');
   await expect(dialog).toHaveCount(0);
+  await expect(page.getByTestId('unlocked')).toContainText('The disk begins with nothing');
   expect(await sha256(await convertAndDownload(page))).toBe(hashOf(content));
 });
 

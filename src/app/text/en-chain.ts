@@ -37,6 +37,13 @@ export const enChain = {
   lockedNote:
     'Encrypted. Its tables can be checked; its content is unknown without the passphrase.',
   lockedTitle: 'This disk is encrypted',
+  unlockedTitle: 'Unlocked, as far as can be told',
+  legacy: 'The old AES cannot tell a wrong passphrase from the right one.',
+  legacyRight: 'The disk begins as disks do, so the passphrase is probably right.',
+  legacyNoise: 'The disk begins like nothing that is known here: the passphrase may be wrong.',
+  legacyEmpty: 'The disk begins with nothing, so it does not show either.',
+  another: 'Another passphrase…',
+  anotherFor: (name: string) => `Another passphrase for ${name}`,
   wrongFormat: (format: string) => `The image above says that this file is ${format}. It is not.`,
   topProblem: 'The content of this image cannot be read, so the files below are of no use now.',
   protocol: (name: string) =>
