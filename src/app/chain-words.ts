@@ -25,6 +25,11 @@ export function describeLink(link: ChainFile): LinkWords {
   return { facts: factsOf(link), remarks: remarksOf(link) };
 }
 
+/** Whether something speaks against a file that is used all the same. */
+export function isSuspicious(link: ChainFile): boolean {
+  return link.state === 'open' && remarksOf(link).some(({ tone }) => tone === 'warn');
+}
+
 function factsOf(link: ChainFile): string[] {
   const text = words.image.chain;
   const { tag } = words;

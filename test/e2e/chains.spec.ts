@@ -130,15 +130,22 @@ test('files of one name are not guessed at, and what is not there is said', asyn
   await expectStates(page, 'open', 'open', 'missing');
 });
 
-test('a folder that is dropped on the chain gives its files', async ({ page }) => {
-  await start(page);
-  await openImage(page, chain.top);
-  await dropOn(page, page.getByTestId('chain'), [folder]);
-  await expectStates(page, 'open', 'open', 'open');
-  // It was not opened as an image beside.
-  const files = page.getByRole('navigation', { name: 'Open images' });
-  await expect(files.getByRole('listitem')).toHaveCount(1);
-});
+for (const way of ['handles', 'entries']) {
+  test(`a folder that is dropped on the chain gives its files, by ${way}`, async ({ page }) => {
+    // Other browsers have no handles.
+    await page.addInitScript((keep) => {
+      const name = 'getAsFileSystemHandle';
+      if (!keep) Object.defineProperty(DataTransferItem.prototype, name, { value: undefined });
+    }, way === 'handles');
+    await start(page);
+    await openImage(page, chain.top);
+    await dropOn(page, page.getByTestId('chain'), [folder]);
+    await expectStates(page, 'open', 'open', 'open');
+    // It was not opened as an image beside.
+    const files = page.getByRole('navigation', { name: 'Open images' });
+    await expect(files.getByRole('listitem')).toHaveCount(1);
+  });
+}
 
 test('a file that is dropped on its place is taken, whatever it is called', async ({ page }) => {
   const renamed = join(folder, 'copy of middle');
@@ -188,6 +195,10 @@ test('what is suspicious is said, what cannot be is refused', async ({ page }) =
   await expect(base.locator('[data-remark=same-file]')).toContainText('a copy of it');
   await expect(base.locator('[data-remark=format]')).toContainText('qemu-img rebase -u -F qcow2');
   await expect(base.locator('[data-remark=base-smaller]')).toBeVisible();
+  await expect(page.getByTestId('chain')).toContainText('1 is suspicious');
+  await showPanel(page, 'Convert');
+  await expect(page.getByTestId('convert-suspicious')).toBeVisible();
+  await expect(page.getByTestId('convert-start')).toBeEnabled();
 
   await openImage(page, chain.top);
   await give(page, page.getByTestId('choose-file'), chain.top);

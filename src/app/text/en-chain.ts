@@ -6,6 +6,7 @@ export const enChain = {
   /** How many of them are not there yet. */
   missingCount: (n: number) => `${count(n, 'file is', 'files are')} missing`,
   complete: 'All files are open',
+  suspicious: (n: number) => `All files are open, ${count(n, 'is', 'are')} suspicious`,
   lead: 'The content of this disk is spread over several files. Nothing that an image names opens by itself: you choose each file.',
   incomplete:
     'What the missing files hold is unknown until they are given. It is never taken for zeros: reading it fails.',

@@ -257,6 +257,8 @@ export const enImage = {
       `“${name}” cannot be used, so parts of the disk are unknown, and unknown is never written as zeros.`,
     needsPassphrase: (name: string) =>
       `“${name}” is encrypted. Without the passphrase its content is unknown.`,
+    suspicious:
+      'Something about the files of this disk is suspicious. Look at it before you rely on the result.',
     toOverview: 'To the files in the Overview',
     alreadyRaw: 'This is a raw disk already',
     alreadyRawNote: 'There is nothing to convert: the file is the disk.',

@@ -243,6 +243,7 @@ export const zhImage: ImageText = {
       `没有“${name}”，磁盘就不完整：部分内容未知，而未知的内容绝不会写成零。请先打开该文件。`,
     needsAnother: (name) => `“${name}”无法使用，因此磁盘的部分内容未知，而未知的内容绝不会写成零。`,
     needsPassphrase: (name) => `“${name}”已加密。没有密码就无法得知其内容。`,
+    suspicious: '此磁盘的文件有可疑之处。请先查看，再决定是否信赖转换结果。',
     toOverview: '到“概览”中查看文件',
     alreadyRaw: '这已经是原始磁盘',
     alreadyRawNote: '无需转换：文件就是磁盘本身。',
