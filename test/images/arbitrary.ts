@@ -46,8 +46,8 @@ function clustersOf(picks: readonly Pick[], size: number, image: Kind): Map<numb
 }
 
 /** fast-check likes short arrays; most images shall have many clusters. */
-const anyPicks = (maxLength: number) =>
-  fc.uniqueArray(fc.tuple(fc.nat(63), fc.nat(6), fc.nat(1000)), {
+const anyPicks = (maxLength: number, most = 64) =>
+  fc.uniqueArray(fc.tuple(fc.nat(most - 1), fc.nat(6), fc.nat(1000)), {
     maxLength,
     size: 'max',
     selector: ([index]) => index,
@@ -67,25 +67,40 @@ const anyBitmap = fc.record({
 });
 
 /** Images of up to 64 small guest clusters or a few large ones, in any host order, of any width and odd size. */
-export const anyImage: fc.Arbitrary<ImageSpec> = fc
+export const anyImage: fc.Arbitrary<ImageSpec> = imagesOf({
+  versions: [2, 3],
+  clusterBits: [9, 10, 12, 14, 16],
+  refcountBits: [1, 2, 4, 8, 16, 32, 64],
+});
+
+/** The same with a choice of properties. */
+export function imagesOf(choice: {
+  versions: readonly (2 | 3)[];
+  clusterBits: readonly number[];
+  refcountBits: readonly number[];
+  /** Guest clusters at most, where they are small. */
+  clusters?: number;
+}): fc.Arbitrary<ImageSpec> {
+  const { clusters: limit = 64 } = choice;
+  return fc
   .record({
-    version: fc.constantFrom(2 as const, 3 as const),
-    clusterBits: fc.constantFrom(9, 10, 12, 14, 16),
-    refcountBits: fc.constantFrom(1, 2, 4, 8, 16, 32, 64),
+    version: fc.constantFrom(...choice.versions),
+    clusterBits: fc.constantFrom(...choice.clusterBits),
+    refcountBits: fc.constantFrom(...choice.refcountBits),
     extendedL2: fc.boolean(),
     compression: fc.constantFrom('zlib' as const, 'zstd' as const),
-    most: fc.integer({ min: 1, max: 64 }),
+    most: fc.integer({ min: 1, max: limit }),
     /** The disk ends this many sectors before the end of its last cluster. */
     cut: fc.nat(127),
     oddBytes: fc.constantFrom(0, 0, 1, 511),
     cutTail: fc.boolean(),
-    picks: anyPicks(40),
+    picks: anyPicks((limit * 5) / 8, limit),
     snapshots: fc.array(anySnapshot, { maxLength: 2 }),
     bitmaps: fc.array(anyBitmap, { maxLength: 2 }),
   })
   .map(({ most, cut, oddBytes, picks, snapshots, bitmaps, cutTail, clusterBits, ...rest }) => {
     const clusterSize = 2 ** clusterBits;
-    const clusters = Math.min(most, Math.ceil((64 * 4096) / clusterSize) + 2);
+    const clusters = Math.min(most, Math.ceil((limit * 4096) / clusterSize) + 2);
     const size = clusters * clusterSize - (cut % (clusterSize / 512)) * 512 + oddBytes;
     const modern = rest.version === 3;
     const image: Kind = {
@@ -106,6 +121,7 @@ export const anyImage: fc.Arbitrary<ImageSpec> = fc
       bitmaps: modern ? bitmaps.map((one, at) => bitmapOf(one, at, size)) : [],
     };
   });
+}
 
 function snapshotOf(
   { picks, ...rest }: { name: string; extra: number; vmStateSize: number; picks: Pick[] | undefined },

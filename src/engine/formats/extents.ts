@@ -68,8 +68,9 @@ function follows(last: Extent, hostOffset: number): boolean {
   return hostOffset === last.hostOffset + last.length;
 }
 
-/** The part of an extent from `offset` to `end` (guest bytes within it). */
+/** The part of an extent from `offset` to `end` (guest bytes within it); all of it is no copy. */
 export function cutExtent<E extends Extent>(extent: E, offset: number, end: number): E {
+  if (offset === extent.offset && end === endOf(extent)) return extent;
   const part = { ...extent };
   cutHead(part, offset);
   part.length = end - offset;

@@ -66,8 +66,9 @@ export interface Disk {
    * once is the format's choice (a bounded piece of its tables), the caller goes on from there.
    * A batch and not a single run, because an await per cluster would rule the time of badly
    * fragmented images. The array belongs to the caller.
+   * @param most a batch ends after about this many runs
    */
-  map(offset: number, length: number): Promise<Extent[]>;
+  map(offset: number, length: number, most?: number): Promise<Extent[]>;
 
   /** How `compressed` extents are packed; undefined where there are none. */
   readonly codec: 'zlib' | 'zstd' | undefined;

@@ -4,6 +4,7 @@ import { readFront } from '../storage/partial.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Disk, FormatName, Gate, GateAnswer, Unlock } from './format.ts';
 import { identify, looksLikeDisk } from './identify.ts';
+import { METADATA_BUDGET, SHARES } from './qcow2/budget.ts';
 import { isQcow2, type OpenMode } from './qcow2/header.ts';
 import { openQcow2, Qcow2Image } from './qcow2/image.ts';
 import { unlockQcow2 } from './qcow2/unlock.ts';
@@ -34,18 +35,25 @@ const MAX_DEPTH = 200;
 /**
  * Opens an image and, through the gate, its backing images.
  * @throws ImageError invalid-header, unknown-features, not-a-disk-image, backing-loop and those of
- * reading; wrong-passphrase where `unlock` gives up after one. A refused or missing file or
+ * reading; wrong-passphrase where `unlock` gives up after one; too-large. A refused or missing file or
  * passphrase is no error: the disk says `backingMissing` or `contentMissing`.
  */
 export async function openImage(storage: Storage, options: OpenOptions = {}): Promise<Disk> {
-  return openChain(storage, options, new Set(), 0);
+  return openChain(storage, options, { seen: new Set(), depth: 0, tableBytes: 0 });
+}
+
+/** What lies above an image in its chain. */
+interface Above {
+  readonly seen: Set<string>;
+  readonly depth: number;
+  /** What the L1 tables of these images take in memory. */
+  readonly tableBytes: number;
 }
 
 async function openChain(
   storage: Storage,
   options: OpenOptions,
-  seen: Set<string>,
-  depth: number,
+  { seen, depth, tableBytes: tablesAbove }: Above,
 ): Promise<Disk> {
   const disk = await openOne(storage, options);
   if (!(disk instanceof Qcow2Image) || (options.mode ?? 'read') !== 'read') return disk;
@@ -54,6 +62,12 @@ async function openChain(
   if (gate === undefined) return disk;
   await attachDataFile(disk, gate);
   if (disk.header.backingName === '') return disk;
+  const tableBytes = tablesAbove + disk.l1.byteLength;
+  // The next one may take as much as the format allows.
+  if (tableBytes + SHARES.l1 >= METADATA_BUDGET) {
+    const details = { what: 'L1 tables of the chain', value: String(tableBytes) };
+    throw new ImageError('too-large', { ...details, limit: METADATA_BUDGET });
+  }
   const name = disk.header.backingName;
   const format = disk.header.backingFormat;
   const answer = await gate({ kind: 'backing', name, format, from: storage.name });
@@ -71,7 +85,8 @@ async function openChain(
     throw new ImageError('unsupported-feature', { feature: `backing format ${format}` });
   }
   seen.add(storage.name);
-  disk.backing = await openChain(backing, { gate, unlock, format: known }, seen, depth + 1);
+  const above = { seen, depth: depth + 1, tableBytes };
+  disk.backing = await openChain(backing, { gate, unlock, format: known }, above);
   return disk;
 }
 

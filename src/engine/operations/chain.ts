@@ -26,26 +26,44 @@ export async function* mapChain(
   length: number = disk.size,
 ): AsyncGenerator<ChainExtent[], undefined> {
   const end = Math.min(offset + length, disk.size);
+  const most = extentsAtOnce(disk);
+  // Layers with few runs each can have many together. What is mapped further than a batch goes is
+  // mapped again for the next one, so not much further than the last one went.
+  let stretch = Infinity;
   let at = offset;
   while (at < end) {
-    const batch = await resolve(disk, at, end - at, 0);
+    const batch = await resolve(disk, at, Math.min(end - at, stretch), 0, most);
     const last = batch.at(-1);
     // A format that answers with nothing would keep us here for ever.
     if (last === undefined) return undefined;
-    at = last.offset + last.length;
+    const reached = endOf(last);
+    const isFull = batch.length >= most / 2;
+    stretch = isFull ? (reached - at) * 2 : stretch * 8;
+    at = reached;
     yield batch;
   }
   return undefined;
 }
 
-/** A batch ends after about this many runs, however many a chain has. */
+/** A batch ends after about this many runs. */
 const EXTENTS_AT_ONCE = 64 * 1024;
+/** All layers together may hold about this many: each has a batch of its own on the way down. */
+const EXTENTS_OF_CHAIN = 512 * 1024;
+const LEAST_AT_ONCE = 1024;
 /**
  * Runs that fall through to the backing image are looked up together when no more than this lies
  * between them (guest bytes): its tables are read once for all of them, and there is one await for
  * thousands of runs. A wider gap may save tables from being read at all.
  */
 const GROUP_GAP = 64 * 1024 * 1024;
+
+/** How many runs a batch of each layer may have: long chains take no more memory than short ones. */
+function extentsAtOnce(disk: Disk): number {
+  let layers = 1;
+  for (let below = disk.backing; below !== undefined; below = below.backing) layers += 1;
+  const share = Math.floor(EXTENTS_OF_CHAIN / layers);
+  return Math.max(LEAST_AT_ONCE, Math.min(EXTENTS_AT_ONCE, share));
+}
 
 /**
  * The runs from `offset` on: at least one, at most `length` bytes, without gaps. Each layer is
@@ -57,10 +75,11 @@ async function resolve(
   offset: number,
   length: number,
   depth: number,
+  most: number,
 ): Promise<ChainExtent[]> {
-  const own = await disk.map(offset, length);
+  const own = await disk.map(offset, length, most);
   const result: ChainExtent[] = [];
-  for (let index = 0; index < own.length && result.length < EXTENTS_AT_ONCE;) {
+  for (let index = 0; index < own.length && result.length < most;) {
     const extent = own[index] as Extent;
     if (extent.kind !== 'unallocated') {
       result.push(decided(disk, extent, depth));
@@ -68,7 +87,7 @@ async function resolve(
       continue;
     }
     const end = endOfGroup(own, index);
-    if (!(await descend(disk, own.slice(index, end), depth, result))) break;
+    if (!(await descend(disk, own.slice(index, end), depth, most, result))) break;
     index = end;
   }
   return result;
@@ -94,7 +113,32 @@ function endOf(extent: Extent): number {
 
 function decided(disk: Disk, extent: Extent, depth: number): ChainExtent {
   const unknown = extent.kind === 'data' && disk.contentMissing !== undefined;
-  return { ...extent, depth, present: true, disk, unknown };
+  return ofDisk(disk, extent, depth, true, unknown);
+}
+
+/** Written out: millions of runs come through here, and spreading takes a hundred times as long. */
+function ofDisk(
+  disk: Disk,
+  extent: Extent,
+  depth: number,
+  present: boolean,
+  unknown: boolean,
+): ChainExtent {
+  const run: ChainExtent = {
+    kind: extent.kind,
+    offset: extent.offset,
+    length: extent.length,
+    storage: extent.storage,
+    hostOffset: extent.hostOffset,
+    hostLength: extent.hostLength,
+    clusterOffset: extent.clusterOffset,
+    depth,
+    present,
+    disk,
+    unknown,
+  };
+  if (extent.reason !== undefined) run.reason = extent.reason;
+  return run;
 }
 
 /**
@@ -106,9 +150,10 @@ async function descend(
   disk: Disk,
   group: readonly Extent[],
   depth: number,
+  most: number,
   result: ChainExtent[],
 ): Promise<boolean> {
-  const below = new Below(disk.backing, endOf(group.at(-1) as Extent), depth + 1);
+  const below = new Below(disk.backing, endOf(group.at(-1) as Extent), depth + 1, most);
   for (const extent of group) {
     if (extent.kind !== 'unallocated') {
       result.push(decided(disk, extent, depth));
@@ -117,7 +162,7 @@ async function descend(
     const end = endOf(extent);
     let at = extent.offset;
     while (at < end) {
-      if (result.length >= EXTENTS_AT_ONCE) return false;
+      if (result.length >= most) return false;
       const found = below.at(at) ?? (await below.load(at));
       if (found === undefined) break;
       const until = Math.min(end, endOf(found));
@@ -126,7 +171,7 @@ async function descend(
     }
     if (at >= end) continue;
     const rest = cutExtent(extent, at, end);
-    result.push({ ...rest, depth, present: false, disk, unknown: disk.backingMissing });
+    result.push(ofDisk(disk, rest, depth, false, disk.backingMissing));
   }
   return true;
 }
@@ -136,13 +181,15 @@ class Below {
   readonly #disk: Disk | undefined;
   readonly #end: number;
   readonly #depth: number;
+  readonly #most: number;
   #runs: ChainExtent[] = [];
   #index = 0;
 
-  constructor(disk: Disk | undefined, end: number, depth: number) {
+  constructor(disk: Disk | undefined, end: number, depth: number, most: number) {
     this.#disk = disk;
     this.#end = disk === undefined ? 0 : Math.min(end, disk.size);
     this.#depth = depth;
+    this.#most = most;
   }
 
   /** The run that holds `offset`, as far as it is at hand. */
@@ -157,7 +204,7 @@ class Below {
   /** The same after reading on from there; undefined behind the end. */
   async load(offset: number): Promise<ChainExtent | undefined> {
     if (this.#disk === undefined || offset >= this.#end) return undefined;
-    this.#runs = await resolve(this.#disk, offset, this.#end - offset, this.#depth);
+    this.#runs = await resolve(this.#disk, offset, this.#end - offset, this.#depth, this.#most);
     this.#index = 0;
     return this.at(offset);
   }

@@ -17,6 +17,8 @@ export interface MarkedRange {
 
 /** Table entries that are read at once. */
 const ENTRIES_AT_ONCE = 8 * 1024;
+/** Bytes of a bitmap between two looks at how many ranges there are. */
+const BYTES_AT_ONCE = 8 * 1024;
 /** A batch ends after about this many ranges. */
 const RANGES_AT_ONCE = 64 * 1024;
 
@@ -57,9 +59,16 @@ export async function* readBitmap(
       for (const [index, part] of parts.entries()) {
         const granule = (first + from + index) * bitsPerEntry;
         const bytes = clusters.get(index);
-        if (bytes !== undefined) runs.addBits(granule, bytes);
-        else if (part === 'ones') runs.mark(granule, bitsPerEntry);
-        else runs.end();
+        if (bytes === undefined) {
+          if (part === 'ones') runs.mark(granule, bitsPerEntry);
+          else runs.end();
+          continue;
+        }
+        // A single cluster can hold millions of ranges.
+        for (let at = 0; at < bytes.length; at += BYTES_AT_ONCE) {
+          runs.addBits(granule + at * 8, bytes.subarray(at, at + BYTES_AT_ONCE));
+          if (runs.count >= RANGES_AT_ONCE) yield runs.take();
+        }
       }
       if (runs.count >= RANGES_AT_ONCE) yield runs.take();
     }

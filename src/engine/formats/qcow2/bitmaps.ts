@@ -4,7 +4,9 @@
  */
 import { alignUp, isAligned, powerOfTwo } from '../../binary/units.ts';
 import { ImageError } from '../../errors.ts';
-import { readPadded, type Storage } from '../../storage/storage.ts';
+import type { Storage } from '../../storage/storage.ts';
+import { ReadWindow } from '../../storage/window.ts';
+import { chargeMetadata, textBytes } from './budget.ts';
 import { text } from './extensions.ts';
 import type { Header } from './header.ts';
 import { BITMAP_ENTRY, LIMITS } from './layout.ts';
@@ -36,27 +38,33 @@ function invalid(message: string, value: number, limit: number): never {
   });
 }
 
+/** Bytes that an entry takes in memory beside its name. */
+const BITMAP_BYTES = 128;
+
 /**
  * Reads the directory that the bitmaps extension names (none: an empty list).
- * @throws ImageError invalid-header (bitmaps-extension)
+ * @throws ImageError invalid-header (bitmaps-extension), too-large
  */
 export async function readBitmaps(storage: Storage, header: Header): Promise<Bitmap[]> {
   if (header.bitmaps === undefined) return [];
   const { count, directoryOffset, directorySize } = header.bitmaps;
-  const bytes = await readPadded(storage, directoryOffset, directorySize);
+  const directory = new ReadWindow(storage, directoryOffset);
   const bitmaps: Bitmap[] = [];
+  let charged = 0;
   let at = 0;
-  while (at < bytes.length) {
-    if (bytes.length - at < BITMAP_ENTRY.size)
-      invalid('Broken bitmap directory', at, directorySize);
-    const entry = BITMAP_ENTRY.read(bytes, at);
+  while (at < directorySize) {
+    const left = directorySize - at;
+    if (left < BITMAP_ENTRY.size) invalid('Broken bitmap directory', at, directorySize);
+    const entry = BITMAP_ENTRY.read(await directory.read(at, BITMAP_ENTRY.size));
     const size = alignUp(BITMAP_ENTRY.size + entry.nameSize + entry.extraDataSize, 8);
-    if (size > bytes.length - at) invalid('Broken bitmap directory', at + size, directorySize);
+    if (size > left) invalid('Broken bitmap directory', at + size, directorySize);
     const nameAt = at + BITMAP_ENTRY.size + entry.extraDataSize;
-    const name = text(bytes.subarray(nameAt, nameAt + entry.nameSize));
+    const name = text(await directory.read(nameAt, entry.nameSize));
     if (!isSound(entry, header)) {
       invalid(`Bitmap '${name}' doesn't satisfy the constraints`, at, directorySize);
     }
+    charged += BITMAP_BYTES + textBytes(name);
+    chargeMetadata('bitmaps', charged);
     bitmaps.push({
       name,
       granularity: powerOfTwo(entry.granularityBits),

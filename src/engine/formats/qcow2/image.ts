@@ -24,6 +24,8 @@ import { readEncryption } from './unlock.ts';
 const FIRST_READ = 64 * 1024;
 /** A batch of extents ends after about this many. */
 const EXTENTS_AT_ONCE = 64 * 1024;
+/** Extents that one L2 entry may bring. */
+const SUBCLUSTERS = 32;
 
 export class Qcow2Image implements Disk {
   readonly format = 'qcow2';
@@ -80,7 +82,7 @@ export class Qcow2Image implements Disk {
     return this.header.cryptMethod !== 0 && this.cipher === undefined ? 'locked' : undefined;
   }
 
-  async map(offset: number, length: number): Promise<Extent[]> {
+  async map(offset: number, length: number, most = EXTENTS_AT_ONCE): Promise<Extent[]> {
     const end = Math.min(offset + length, this.size);
     const { clusterSize, l2Coverage } = this.header;
     const firstTable = Math.floor(offset / l2Coverage);
@@ -92,7 +94,7 @@ export class Qcow2Image implements Disk {
     const tables = await this.#cache.load(this.#tableOffsets(firstTable, lastTable));
     const list = new ExtentList(this.dataFile ?? this.storage);
     let index = firstTable;
-    for (; index * l2Coverage < end && list.length < EXTENTS_AT_ONCE; index++) {
+    for (; index * l2Coverage < end && list.length < most; index++) {
       const base = index * l2Coverage;
       const host = this.#l2Offset(index);
       const table = tables.get(host);
@@ -105,8 +107,13 @@ export class Qcow2Image implements Disk {
         const first = index === firstTable ? Math.floor((offset - base) / clusterSize) : 0;
         const last = Math.min(Math.ceil((end - base) / clusterSize), this.header.l2Entries);
         const holes = this.#cache.holesOf(host);
-        if (holes.length === 0) mapTable(this.header, table, base, first, last, list);
-        else mapDamaged(this.header, { table, host, holes }, base, first, last, list);
+        // One table can bring millions of extents: what is left of it comes the next time.
+        const step = Math.max(1, Math.floor(most / SUBCLUSTERS));
+        for (let at = first; at < last && list.length < most; at += step) {
+          const to = Math.min(at + step, last);
+          if (holes.length === 0) mapTable(this.header, table, base, at, to, list);
+          else mapDamaged(this.header, { table, host, holes }, base, at, to, list);
+        }
       }
     }
     return clip(list.extents, offset, end);

@@ -4,7 +4,8 @@
  */
 import { alignUp, hex64, isAligned } from '../../binary/units.ts';
 import { ImageError, type HeaderProblem } from '../../errors.ts';
-import { readPadded, type Storage } from '../../storage/storage.ts';
+import type { Storage } from '../../storage/storage.ts';
+import { ReadWindow } from '../../storage/window.ts';
 import { chargeMetadata, textBytes } from './budget.ts';
 import { text } from './extensions.ts';
 import type { Header } from './header.ts';
@@ -53,8 +54,6 @@ function invalid(
   });
 }
 
-/** Bytes of the table that are at hand at once; an entry has at most 130 KiB. */
-const WINDOW = 256 * 1024;
 /** Bytes that an entry takes in memory beside its texts. */
 const SNAPSHOT_BYTES = 256;
 
@@ -64,28 +63,19 @@ const SNAPSHOT_BYTES = 256;
  */
 export async function readSnapshots(storage: Storage, header: Header): Promise<SnapshotTable> {
   const { snapshotCount, snapshotsOffset } = header;
-  if (snapshotCount === 0) return { snapshots: [], size: 0 };
-  const firstRead = Math.min(64 * 1024, 64 + snapshotCount * 128);
-  let bytes = await readPadded(storage, snapshotsOffset, firstRead);
-  /** Offset of `bytes` in the table. */
-  let start = 0;
+  const table = new ReadWindow(storage, snapshotsOffset);
   const snapshots: Snapshot[] = [];
   let charged = 0;
   let at = 0;
   for (let index = 0; index < snapshotCount; index++) {
     at = alignUp(at, 8);
-    let size = entrySize(bytes, at - start, index);
-    if (at - start + size > bytes.length) {
-      start = at;
-      bytes = await readPadded(storage, snapshotsOffset + start, WINDOW);
-      size = entrySize(bytes, 0, index);
-    }
+    const size = entrySize(await table.read(at, SNAPSHOT_ENTRY.size), index);
     if (at + size > LIMITS.snapshotTableBytes) {
       // What is left over is what a repair would drop.
       const left = snapshotCount - index;
       invalid('Snapshot table is too big', 'snapshot table', left, LIMITS.snapshotTableBytes);
     }
-    const snapshot = parseSnapshot(bytes, at - start, header);
+    const snapshot = parseSnapshot(await table.read(at, size), header);
     charged += SNAPSHOT_BYTES + textBytes(snapshot.id) + textBytes(snapshot.name);
     chargeMetadata('snapshots', charged);
     snapshots.push(snapshot);
@@ -126,10 +116,9 @@ export function checkSnapshotL1(snapshot: Snapshot, { clusterSize }: Header): vo
   }
 }
 
-/** Bytes of the entry at `at`; at least the fixed part when that is not there yet. */
-function entrySize(bytes: Uint8Array, at: number, index: number): number {
-  if (at + SNAPSHOT_ENTRY.size > bytes.length) return SNAPSHOT_ENTRY.size;
-  const { idSize, nameSize, extraDataSize } = SNAPSHOT_ENTRY.read(bytes, at);
+/** Bytes of an entry as its fixed part says. */
+function entrySize(fixed: Uint8Array, index: number): number {
+  const { idSize, nameSize, extraDataSize } = SNAPSHOT_ENTRY.read(fixed);
   if (extraDataSize > LIMITS.snapshotExtraBytes) {
     const message = `Too much extra metadata in snapshot table entry ${String(index)}`;
     invalid(message, 'snapshot extra data', extraDataSize, LIMITS.snapshotExtraBytes);
@@ -137,13 +126,13 @@ function entrySize(bytes: Uint8Array, at: number, index: number): number {
   return SNAPSHOT_ENTRY.size + extraDataSize + idSize + nameSize;
 }
 
-function parseSnapshot(bytes: Uint8Array, at: number, header: Header): Snapshot {
-  const fixed = SNAPSHOT_ENTRY.read(bytes, at);
-  const extraAt = at + SNAPSHOT_ENTRY.size;
+function parseSnapshot(bytes: Uint8Array, header: Header): Snapshot {
+  const fixed = SNAPSHOT_ENTRY.read(bytes);
+  const extraAt = SNAPSHOT_ENTRY.size;
   const extra = SNAPSHOT_EXTRA.read(bytes.subarray(extraAt, extraAt + fixed.extraDataSize));
   const idAt = extraAt + fixed.extraDataSize;
   const nameAt = idAt + fixed.idSize;
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
   const hasCount = fixed.extraDataSize >= 24 && extra.icount !== 0xffffffffffffffffn;
   return {
     id: text(bytes.subarray(idAt, nameAt)),
