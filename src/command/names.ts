@@ -28,9 +28,11 @@ export function refusedName(name: string): string | undefined {
   return `The protocol '${protocol}' is not supported by this version`;
 }
 
-/** The name of the file itself: without `file:`. */
+/** The name of the file itself: without `file:`, and such that no part of it looks like that. */
 export function fileName(name: string): string {
-  return protocolOf(name) === 'file' ? name.slice('file:'.length) : name;
+  if (protocolOf(name) !== 'file') return name;
+  const path = name.slice('file:'.length);
+  return protocolOf(path) === undefined ? path : `./${path}`;
 }
 
 /** A name that an image holds, seen from where the image lies. Pure text: nothing is looked up. */

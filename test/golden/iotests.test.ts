@@ -122,3 +122,24 @@ describe.skipIf(!available)('LUKS whose vectors need no hash, but name one', () 
     await expectSame(['info', '--output=json', path]);
   });
 });
+
+describe.skipIf(!available)('names with a colon', () => {
+  it('are told from protocols by file:', async () => {
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      await make('qemu-img', ['create', '-q', '-f', 'qcow2', 'base.qcow2', '1M']);
+      const base = ['-b', 'base.qcow2', '-F', 'qcow2'];
+      await make('qemu-img', ['create', '-q', '-f', 'qcow2', ...base, 'file:a:top.qcow2']);
+      await make('qemu-img', ['create', '-q', '-f', 'qcow2', 'file:plain.qcow2', '1M']);
+      for (const name of ['file:a:top.qcow2', './a:top.qcow2', 'a:top.qcow2', 'file:plain.qcow2']) {
+        await expectSame(['info', name]);
+        await expectSame(['info', '--backing-chain', '--output=json', name]);
+        await expectSame(['map', '--output=json', name]);
+        await expectSame(['check', name]);
+      }
+    } finally {
+      process.chdir(before);
+    }
+  });
+});
