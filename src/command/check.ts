@@ -69,7 +69,9 @@ async function run(context: Context, request: Omit<OpenRequest, 'mode'>): Promis
   const image = await openByName(context, { ...request, mode: 'check' });
   try {
     const { backing, qcow2, encrypted } = image.info;
-    const needsMore = backing !== undefined || qcow2?.dataFile !== undefined || encrypted;
+    const isDescribed = request.imageOpts === true || /^json:/.test(request.name);
+    const namesFiles = backing !== undefined || qcow2?.dataFile !== undefined;
+    const needsMore = isDescribed || namesFiles || encrypted;
     if (needsMore) await probeChain(context, { ...request, mode: 'read' });
     const messages = new CheckMessages(context);
     const checked = await checkImage(image.disk, {

@@ -135,6 +135,7 @@ class ChainOpener {
       ...(node.format === undefined ? {} : { format: node.format }),
       ...(mode === 'read' ? { gate: (asked: GateRequest) => this.#openNamed(asked) } : {}),
       unlock: (asked) => this.#unlock(asked),
+      addsBacking: () => this.#addsBacking(),
       mode,
     });
     const info = await inspect(disk);
@@ -264,12 +265,18 @@ class ChainOpener {
     return request.kind === 'backing' ? this.#openBacking(request) : this.#openDataFile(request);
   }
 
+  /** Options can give an image a backing file that it does not name itself. */
+  #addsBacking(): boolean {
+    const backing = this.#node?.backing;
+    return backing !== undefined && backing !== 'none' && !backing.isEmpty;
+  }
+
   async #openBacking({ name, format }: GateRequest): Promise<GateAnswer | 'none'> {
     const above = this.#node;
     const options = above?.backing ?? new NodeOptions();
     if (options === 'none') return options;
     this.depth++;
-    const resolved = resolveName(name, above?.file.path ?? '');
+    const resolved = name === '' ? undefined : resolveName(name, above?.file.path ?? '');
     const node = await this.#openNode(options, { name: resolved, format });
     passImageOptions(node.options, node.format ?? 'qcow2');
     refuseLeft(node.options, (option) => unknownOption(node.format ?? 'qcow2', option));
@@ -319,11 +326,8 @@ function finish({ encryption, backing, options }: Node, info: ImageInfo, mode: s
   passImageOptions(options, info.format);
   refuseLeft(options, (option) => unknownOption(info.format, option));
   if (backing === 'none' || (mode !== 'info' && info.backing !== undefined)) return;
-  if (mode !== 'info' && !backing.isEmpty) {
-    throw new OptionFault(
-      'A backing file for an image without one is not supported by this version',
-    );
-  }
+  // A check has its chain opened apart.
+  if (mode === 'check' && info.qcow2 !== undefined) return;
   // For `info` no other file is opened.
   refuseLeft(backing, (option) => unknownOption(info.format, `backing.${option}`));
 }

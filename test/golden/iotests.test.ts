@@ -1,8 +1,9 @@
 /** Images that QEMU's own tests brought up (scripts/iotests.mjs) and that we had got wrong. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { flatten } from './histories.ts';
 import { patch } from './make-images.ts';
 import { available, expectSame, make, makeEncrypted } from './programs.ts';
 import { Qcow2Editor } from './qcow2-editor.ts';
@@ -138,6 +139,38 @@ describe.skipIf(!available)('names with a colon', () => {
         await expectSame(['map', '--output=json', name]);
         await expectSame(['check', name]);
       }
+    } finally {
+      process.chdir(before);
+    }
+  });
+});
+
+describe.skipIf(!available)('options that give an image a backing file', () => {
+  it.each([
+    ['backing.file.filename=base.qcow2'],
+    ['backing.driver=qcow2,backing.file.filename=base.qcow2'],
+    ['backing.driver=raw,backing.file.filename=base.qcow2'],
+    ['backing.file.filename=gone'],
+    ['backing.driver=qcow2'],
+    ['backing.file.filename=base.qcow2,backing.what=1'],
+    ['backing.file.filename=base.qcow2,backing.backing.file.filename=bottom.raw'],
+  ])('%s', async (options) => {
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      writeFileSync('bottom.raw', Buffer.alloc(2 ** 20, 7));
+      for (const name of ['top.qcow2', 'base.qcow2']) {
+        await make('qemu-img', ['create', '-q', '-f', 'qcow2', name, '1M']);
+      }
+      await make('qemu-io', ['-c', 'write -P 1 0 128k', 'base.qcow2']);
+      await make('qemu-io', ['-c', 'write -P 2 64k 128k', 'top.qcow2']);
+      flatten('base.qcow2');
+      const image = ['--image-opts', `file.filename=top.qcow2,${options}`];
+      await expectSame(['map', '--output=json', ...image]);
+      await expectSame(['map', ...image]);
+      await expectSame(['check', ...image]);
+      await expectSame(['convert', ...image, '-O', 'raw', 'out.raw']);
+      await expectSame(['compare', ...image, 'file.filename=base.qcow2']);
     } finally {
       process.chdir(before);
     }

@@ -18,6 +18,11 @@ export interface OpenOptions {
   format?: FormatName | undefined;
   /** Asked for every file that the image names; without a gate, none of them is opened. */
   gate?: Gate | undefined;
+  /**
+   * Asked of an image that names no backing file, whether it is to have one all the same; the gate
+   * is then asked for a file without a name.
+   */
+  addsBacking?: (() => boolean) | undefined;
   /** Asked for the passphrase of an encrypted image; without it, such an image stays locked. */
   unlock?: Unlock | undefined;
   /** What it is opened for; `read` by default. */
@@ -57,11 +62,11 @@ async function openChain(
 ): Promise<Disk> {
   const disk = await openOne(storage, options);
   if (!(disk instanceof Qcow2Image) || (options.mode ?? 'read') !== 'read') return disk;
-  const { gate, unlock } = options;
+  const { gate, unlock, addsBacking } = options;
   await unlockQcow2(disk, unlock);
   if (gate === undefined) return disk;
   await attachDataFile(disk, gate);
-  if (disk.header.backingName === '') return disk;
+  if (disk.header.backingName === '' && addsBacking?.() !== true) return disk;
   const tableBytes = tablesAbove + disk.l1.byteLength;
   // The next one may take as much as the format allows.
   if (tableBytes + SHARES.l1 >= METADATA_BUDGET) {
@@ -86,7 +91,7 @@ async function openChain(
   }
   seen.add(storage.name);
   const above = { seen, depth: depth + 1, tableBytes };
-  disk.backing = await openChain(backing, { gate, unlock, format: known }, above);
+  disk.backing = await openChain(backing, { gate, unlock, addsBacking, format: known }, above);
   return disk;
 }
 
