@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { flatten } from './histories.ts';
 import { patch } from './make-images.ts';
-import { available, expectSame, make, makeEncrypted } from './programs.ts';
+import {
+  available,
+  expectSame,
+  hashOf,
+  make,
+  makeEncrypted,
+  ours,
+  qemuImg,
+} from './programs.ts';
 import { Qcow2Editor } from './qcow2-editor.ts';
 
 let folder = '';
@@ -169,7 +177,9 @@ describe.skipIf(!available)('options that give an image a backing file', () => {
       await expectSame(['map', '--output=json', ...image]);
       await expectSame(['map', ...image]);
       await expectSame(['check', ...image]);
-      await expectSame(['convert', ...image, '-O', 'raw', 'out.raw']);
+      const real = await qemuImg(['convert', ...image, '-O', 'raw', 'real.raw']);
+      expect(await ours(['convert', ...image, '-O', 'raw', 'own.raw'])).toEqual(real);
+      if (real.exitCode === 0) expect(await hashOf('own.raw')).toBe(await hashOf('real.raw'));
       await expectSame(['compare', ...image, 'file.filename=base.qcow2']);
     } finally {
       process.chdir(before);
