@@ -107,9 +107,10 @@ async function copy(
     options.progress?.({ stage: 'copying', done: copied + passed, total: size });
   };
   const keepZeros = overwrite || sparse === 0;
-  const passZeros = async ({ offset, length }: Range): Promise<void> => {
-    if (keepZeros) await writeZeros(target, shift + offset, length, options);
+  // Without a promise where nothing is written: there may be a run of zeros for every cluster.
+  const passZeros = ({ offset, length }: Range): Promise<void> | undefined => {
     passed += length;
+    return keepZeros ? writeZeros(target, shift + offset, length, options) : undefined;
   };
   const transfer = new Transfer(
     keepZeros
@@ -133,7 +134,10 @@ async function copy(
   for await (const batch of mapChain(source, first, size)) {
     throwIfCancelled(options.signal);
     await transfer.add(batch);
-    for (const extent of batch.filter(isZeroExtent)) await passZeros(extent);
+    for (const extent of batch.filter(isZeroExtent)) {
+      const pending = passZeros(extent);
+      if (pending !== undefined) await pending;
+    }
     report();
     await yieldToEvents();
   }
