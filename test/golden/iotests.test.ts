@@ -5,15 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { flatten } from './histories.ts';
 import { patch } from './make-images.ts';
-import {
-  available,
-  expectSame,
-  hashOf,
-  make,
-  makeEncrypted,
-  ours,
-  qemuImg,
-} from './programs.ts';
+import { available, expectSame, hashOf, make, makeEncrypted, ours, qemuImg } from './programs.ts';
 import { Qcow2Editor } from './qcow2-editor.ts';
 
 let folder = '';
