@@ -52,6 +52,7 @@ beforeAll(async () => {
     'write -P 5 20M 512',
     'write -P 0 21M 1M',
   );
+  await image('empty', '24M', 'cluster_size=64k', 'write -z 0 1M');
   await image('small', '8M', 'cluster_size=512', ...data, 'write -P 5 8191k 512');
   await image('packed', '24M', 'cluster_size=64k', 'write -c -P 1 0 1M', ...data.slice(1));
   await image('parts', '24M', 'extended_l2=on', 'write -P 1 3k 10k', 'write -P 2 1M 5M');
@@ -130,7 +131,7 @@ describe.skipIf(!available)('a conversion', () => {
     return bytesOf(storage);
   }
 
-  const names = ['plain', 'small', 'packed', 'parts', 'overlay', 'noise.raw'];
+  const names = ['plain', 'empty', 'small', 'packed', 'parts', 'overlay', 'noise.raw'];
   const modes: readonly (readonly [string[], ConvertQcow2Options])[] = [
     [[], {}],
     [['-S', '64k'], { sparse: 65536 }],

@@ -107,16 +107,16 @@ class Copy {
       },
     );
     await packed.end();
-    await this.#lanes.end();
-    // Whoever reads the file in sectors finds whole ones.
-    const { storage } = this.#writer;
-    if (storage.size % SECTOR !== 0) await storage.resize(alignUp(storage.size, SECTOR));
   }
 
   async end(): Promise<void> {
     await this.#lanes.end();
     throwIfCancelled(this.#options.signal);
     await this.#writer.flush();
+    // Whoever reads a packed file in sectors finds whole ones, also where nothing was to be packed.
+    const { storage } = this.#writer;
+    const isCut = this.#options.compress === true && storage.size % SECTOR !== 0;
+    if (isCut) await storage.resize(alignUp(storage.size, SECTOR));
   }
 
   #add(source: Disk, start: number): Promise<void> {

@@ -187,7 +187,7 @@ export class Qcow2Writer {
     }
     if (host !== 0) {
       const until = Math.min(end, (first + count) * clusterSize);
-      if (run.isData) this.#markSubclusters(table, start, until);
+      if (run.isData) await this.#fillSubclusters(table, start, until, host - first * clusterSize);
       const hostOffset = host + (start - first * clusterSize);
       return { guestOffset: start, hostOffset, length: until - start };
     }
@@ -219,6 +219,30 @@ export class Qcow2Writer {
       await this.#clear(hostOf(alignDown(start, unit)), hostOf(alignUp(until, unit)));
     }
     return placement;
+  }
+
+  /**
+   * The same for clusters that are there: what is left of subclusters that are new becomes zeros.
+   * @param shift from guest to host offset, bytes
+   */
+  async #fillSubclusters(table: L2Table, start: number, end: number, shift: number): Promise<void> {
+    if (!this.#isExtended) return;
+    const unit = this.#unit;
+    const head = alignDown(start, unit);
+    const tail = alignUp(end, unit);
+    const hasNewHead = head < start && !this.#isMarked(table, start);
+    const hasNewTail = end < tail && !this.#isMarked(table, end - 1);
+    if (hasNewHead) await this.#clear(head + shift, start + shift);
+    if (hasNewTail) await this.#clear(end + shift, tail + shift);
+    this.#markSubclusters(table, start, end);
+  }
+
+  /** Whether the subcluster of a guest offset holds data. */
+  #isMarked(table: L2Table, guestOffset: number): boolean {
+    const subcluster = Math.floor(guestOffset / this.#unit);
+    const cluster = Math.floor(subcluster / SUBCLUSTERS);
+    const word = table.words[(cluster % this.#l2Entries) * 4 + 3] as number;
+    return ((word >>> (subcluster % SUBCLUSTERS)) & 1) === 1;
   }
 
   /** Makes a range of the file zeros; behind its end there is nothing to write. Bytes. */
