@@ -33,6 +33,8 @@ export interface OpenRequest {
   exitCode?: number;
   /** What there is to warn of has been said. */
   quiet?: boolean;
+  /** Opens the image's own file in place of `host.open`, which opens those that it names. */
+  opener?: (path: string) => Promise<Storage>;
 }
 
 /** A disk and what was opened for it. */
@@ -116,6 +118,8 @@ class ChainOpener {
   readonly #context: Context;
   readonly #quiet: boolean;
   readonly #storages: Storage[] = [];
+  /** For the first file only. */
+  #opener: ((path: string) => Promise<Storage>) | undefined;
   /** The one opened last: what is asked for next is a matter of its options. */
   #node: Node | undefined;
 
@@ -126,6 +130,7 @@ class ChainOpener {
 
   async open(request: OpenRequest): Promise<OpenedImage> {
     const { name, format = '', mode } = request;
+    this.#opener = request.opener;
     const described = this.#describe(request);
     const node = await this.#openNode(described ?? new NodeOptions(), {
       name: described === undefined ? name : undefined,
@@ -256,7 +261,9 @@ class ChainOpener {
   }
 
   async #openPath(path: string): Promise<Storage> {
-    const storage = await this.#context.host.open(path);
+    const open = this.#opener ?? ((file) => this.#context.host.open(file));
+    this.#opener = undefined;
+    const storage = await open(path);
     this.#storages.push(storage);
     return storage;
   }

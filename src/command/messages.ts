@@ -30,6 +30,8 @@ const TEXTS: Texts = {
   'refcount-limit': ({ offset }) => `The refcount of the cluster at ${offset} cannot be changed`,
   'refcount-block-unaligned': ({ offset, index }) =>
     `Refblock offset 0x${offset.toString(16)} unaligned (reftable index: 0x${index.toString(16)})`,
+  'image-corrupt': () => 'qcow2: Image is corrupt; cannot be opened read/write',
+  'image-dirty': () => 'The image was not closed cleanly; repair it first',
   'bitmap-damaged': ({ name, entry }) => `Bitmap '${name}' is damaged: table entry ${entry}`,
   'bitmap-missing': ({ name }) => `Bitmap '${name}' not found`,
   'snapshot-missing': () => "Can't find snapshot",

@@ -40,6 +40,10 @@ export interface ErrorDetails {
   'refcount-limit': { offset: number; maximum: number };
   /** The refcount table points between clusters (entry `index`), so nothing can be written safely. */
   'refcount-block-unaligned': { offset: number; index: number };
+  /** The image is marked as corrupt: nothing but a repair may write to it. */
+  'image-corrupt': { name: string };
+  /** The image was not closed cleanly, so that its refcounts have to be repaired before a change. */
+  'image-dirty': { name: string };
   /** A persistent bitmap's table has an entry (counted from 0) that no valid table has. */
   'bitmap-damaged': { name: string; entry: number };
   /** The image has no persistent bitmap of that name. */

@@ -163,6 +163,16 @@ export const enErrors: ErrorSentences = {
     why: `Entry ${d.index} of their table points to ${hex(d.offset)}, between two clusters.`,
     now: 'Run the check; nothing was changed.',
   }),
+  'image-corrupt': (d) => ({
+    what: `“${d.name}” is marked as corrupt and was not changed.`,
+    why: 'A program found damage in its tables and set the mark, so that nobody makes it worse.',
+    now: 'Repair it first: the check says what is wrong and what can be done.',
+  }),
+  'image-dirty': (d) => ({
+    what: `“${d.name}” was not closed cleanly.`,
+    why: 'Its reference counts may be out of date, so no free place in it can be trusted.',
+    now: 'Repair it first; that changes none of the disk’s content.',
+  }),
   'bitmap-damaged': (d) => ({
     what: `What the bitmap “${d.name}” marks cannot be read.`,
     why: `Entry ${d.entry} of its table is not valid.`,

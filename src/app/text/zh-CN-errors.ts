@@ -136,6 +136,16 @@ export const zhErrors: ErrorSentences = {
     why: `其表中的第 ${d.index} 项指向两个簇之间的 ${hex(d.offset)}。`,
     now: '请运行检查；没有更改任何内容。',
   }),
+  'image-corrupt': (d) => ({
+    what: `“${d.name}”被标记为已损坏，未作更改。`,
+    why: '有程序在其元数据中发现了损坏并设置了此标记，以免情况恶化。',
+    now: '请先修复：检查会说明哪里有问题以及可以怎么做。',
+  }),
+  'image-dirty': (d) => ({
+    what: `“${d.name}”没有正常关闭。`,
+    why: '其引用计数可能已过时，因此无法确定哪里是空闲的。',
+    now: '请先修复；这不会更改磁盘的任何内容。',
+  }),
   'bitmap-damaged': (d) => ({
     what: `无法读取脏位图“${d.name}”标记的内容。`,
     why: `其表中的第 ${d.entry} 项无效。`,

@@ -35,7 +35,7 @@ export interface HeaderContent {
 }
 
 /** Header with everything that this version knows of it, bytes. */
-const KNOWN_LENGTH = 112;
+export const KNOWN_HEADER_LENGTH = 112;
 /** With smaller clusters the names of features would leave too little room for anything else. */
 const FEATURE_NAMES_FROM = 8192;
 const FEATURE_ENTRY = 48;
@@ -50,9 +50,9 @@ export function serializeHeader(content: HeaderContent): Uint8Array<ArrayBuffer>
   const { fields } = content;
   const clusterSize = powerOfTwo(fields.clusterBits);
   const isV2 = fields.version === 2;
-  const headerLength = isV2 ? HEADER_V2.size : KNOWN_LENGTH + content.unknownFields.length;
+  const headerLength = isV2 ? HEADER_V2.size : KNOWN_HEADER_LENGTH + content.unknownFields.length;
   const cluster = new Cluster(clusterSize, headerLength);
-  if (!isV2) cluster.put(KNOWN_LENGTH, content.unknownFields);
+  if (!isV2) cluster.put(KNOWN_HEADER_LENGTH, content.unknownFields);
   for (const { type, data } of extensions(content, clusterSize)) cluster.addExtension(type, data);
   cluster.addExtension(EXTENSION_TYPE.end, new Uint8Array(0));
   const name = new TextEncoder().encode(content.backingName);
