@@ -32,6 +32,8 @@ const TEXTS: Texts = {
     `Refblock offset 0x${offset.toString(16)} unaligned (reftable index: 0x${index.toString(16)})`,
   'image-corrupt': () => 'qcow2: Image is corrupt; cannot be opened read/write',
   'image-dirty': () => 'The image was not closed cleanly; repair it first',
+  'l2-damaged': ({ index, offset }) =>
+    `L2 table offset 0x${offset.toString(16)} unusable (L1 index: 0x${index.toString(16)})`,
   'bitmap-damaged': ({ name, entry }) => `Bitmap '${name}' is damaged: table entry ${entry}`,
   'bitmap-missing': ({ name }) => `Bitmap '${name}' not found`,
   'snapshot-missing': () => "Can't find snapshot",

@@ -44,6 +44,8 @@ export interface ErrorDetails {
   'image-corrupt': { name: string };
   /** The image was not closed cleanly, so that its refcounts have to be repaired before a change. */
   'image-dirty': { name: string };
+  /** Entry `index` of the L1 table points to no L2 table, so nothing can be written there. Bytes. */
+  'l2-damaged': { index: number; offset: number };
   /** A persistent bitmap's table has an entry (counted from 0) that no valid table has. */
   'bitmap-damaged': { name: string; entry: number };
   /** The image has no persistent bitmap of that name. */

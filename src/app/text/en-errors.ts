@@ -173,6 +173,11 @@ export const enErrors: ErrorSentences = {
     why: 'Its reference counts may be out of date, so no free place in it can be trusted.',
     now: 'Repair it first; that changes none of the disk’s content.',
   }),
+  'l2-damaged': (d) => ({
+    what: 'A part of this image cannot be changed: its tables are damaged there.',
+    why: `Entry ${d.index} of the L1 table points to ${hex(d.offset)}, where there is no table.`,
+    now: 'Repair the image first. Nothing was changed.',
+  }),
   'bitmap-damaged': (d) => ({
     what: `What the bitmap “${d.name}” marks cannot be read.`,
     why: `Entry ${d.entry} of its table is not valid.`,

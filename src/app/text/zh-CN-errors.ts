@@ -146,6 +146,11 @@ export const zhErrors: ErrorSentences = {
     why: '其引用计数可能已过时，因此无法确定哪里是空闲的。',
     now: '请先修复；这不会更改磁盘的任何内容。',
   }),
+  'l2-damaged': (d) => ({
+    what: '此镜像的一部分无法更改：那里的表已损坏。',
+    why: `L1 表的第 ${d.index} 项指向 ${hex(d.offset)}，那里没有 L2 表。`,
+    now: '请先修复镜像。没有更改任何内容。',
+  }),
   'bitmap-damaged': (d) => ({
     what: `无法读取脏位图“${d.name}”标记的内容。`,
     why: `其表中的第 ${d.entry} 项无效。`,

@@ -3,7 +3,7 @@
  * Descriptor», «Extended L2 entries». Clusters are taken in the order of the calls, as QEMU takes
  * them, so that the same calls make the same file.
  */
-import { alignDown, alignUp, divideRoundUp, powerOfTwo } from '../../../binary/units.ts';
+import { alignDown, alignUp, divideRoundUp, isAligned, powerOfTwo } from '../../../binary/units.ts';
 import { ImageError } from '../../../errors.ts';
 import type { Storage } from '../../../storage/storage.ts';
 import { compressedLayout, type CompressedLayout } from '../mapping.ts';
@@ -15,7 +15,7 @@ import { entryHigh, entryLow, wordsToBytes } from './words.ts';
 
 /** QEMU looks at L2 tables in slices of at most this many bytes; an allocation ends with one. */
 const SLICE_BYTES = 64 * 1024;
-const SUBCLUSTERS = 32;
+export const SUBCLUSTERS = 32;
 /** Written at once where clusters that were used before have to become zeros. */
 const ZERO_CHUNK = 1024 * 1024;
 
@@ -58,20 +58,22 @@ export class Qcow2Writer {
     this.clusterSize = powerOfTwo(header.fields.clusterBits);
     this.#l2 = new L2Editor(storage, this.clusterSize);
     this.#packing = compressedLayout(header.fields.clusterBits);
-    this.#entryWords = this.#isExtended ? 4 : 2;
+    this.#entryWords = this.isExtended ? 4 : 2;
     this.#l1 = l1;
   }
 
-  get #isExtended(): boolean {
+  /** Whether L2 entries have subclusters. */
+  get isExtended(): boolean {
     return (this.header.fields.incompatibleFeatures & 16n) !== 0n;
   }
 
   /** The smallest part of a cluster that can be in the image without the rest of it, bytes. */
-  get #unit(): number {
-    return this.#isExtended ? this.clusterSize / SUBCLUSTERS : this.clusterSize;
+  get unit(): number {
+    return this.isExtended ? this.clusterSize / SUBCLUSTERS : this.clusterSize;
   }
 
-  get #l2Entries(): number {
+  /** Entries of an L2 table. */
+  get l2Entries(): number {
     return this.clusterSize / (this.#entryWords * 4);
   }
 
@@ -117,7 +119,7 @@ export class Qcow2Writer {
       if (last !== undefined) fileEnd = last.hostOffset + last.length;
     }
     // All of them have to be within the file.
-    fileEnd = alignUp(fileEnd, this.#unit);
+    fileEnd = alignUp(fileEnd, this.unit);
     if (fileEnd > this.storage.size) await this.storage.resize(fileEnd);
   }
 
@@ -130,7 +132,7 @@ export class Qcow2Writer {
     end: number,
   ): Promise<{ offset: number; length: number }> {
     const { clusterSize, refcounts } = this;
-    const entries = this.#l2Entries;
+    const entries = this.l2Entries;
     const first = Math.floor(start / clusterSize);
     const count = Math.ceil(end / clusterSize) - first;
     await this.flush();
@@ -140,7 +142,7 @@ export class Qcow2Writer {
     if (taken !== count)
       throw new ImageError('internal', { reason: 'the end of the file is used' });
     for (let i = 0; i < count; i++) {
-      const table = await this.#tableFor((first + i) * clusterSize);
+      const table = await this.tableFor((first + i) * clusterSize);
       this.#setEntry(table, first + i, COPIED_HIGH, offset + i * clusterSize);
     }
     return { offset, length: count * clusterSize };
@@ -175,7 +177,7 @@ export class Qcow2Writer {
   async #placeRun(run: Run): Promise<Placement | undefined> {
     const { clusterSize } = this;
     const { start, end } = run;
-    const table = await this.#tableFor(start);
+    const table = await this.tableFor(start);
     const first = Math.floor(start / clusterSize);
     const last = Math.floor((end - 1) / clusterSize);
     const host = this.#hostOf(table, first);
@@ -214,7 +216,7 @@ export class Qcow2Writer {
     if (!isData) return placement;
     this.#markSubclusters(table, start, until);
     // What is left of the first and the last one has to be zeros: what was there before is not.
-    const unit = this.#unit;
+    const unit = this.unit;
     if (start % unit !== 0 || until % unit !== 0) {
       await this.#clear(hostOf(alignDown(start, unit)), hostOf(alignUp(until, unit)));
     }
@@ -226,8 +228,8 @@ export class Qcow2Writer {
    * @param shift from guest to host offset, bytes
    */
   async #fillSubclusters(table: L2Table, start: number, end: number, shift: number): Promise<void> {
-    if (!this.#isExtended) return;
-    const unit = this.#unit;
+    if (!this.isExtended) return;
+    const unit = this.unit;
     const head = alignDown(start, unit);
     const tail = alignUp(end, unit);
     const hasNewHead = head < start && !this.#isMarked(table, start);
@@ -239,9 +241,9 @@ export class Qcow2Writer {
 
   /** Whether the subcluster of a guest offset holds data. */
   #isMarked(table: L2Table, guestOffset: number): boolean {
-    const subcluster = Math.floor(guestOffset / this.#unit);
+    const subcluster = Math.floor(guestOffset / this.unit);
     const cluster = Math.floor(subcluster / SUBCLUSTERS);
-    const word = table.words[(cluster % this.#l2Entries) * 4 + 3] as number;
+    const word = table.words[(cluster % this.l2Entries) * 4 + 3] as number;
     return ((word >>> (subcluster % SUBCLUSTERS)) & 1) === 1;
   }
 
@@ -263,7 +265,7 @@ export class Qcow2Writer {
    * @throws ImageError internal when the cluster is in the image already
    */
   async placePacked(guestOffset: number, length: number): Promise<number> {
-    const table = await this.#tableFor(guestOffset);
+    const table = await this.tableFor(guestOffset);
     const cluster = Math.floor(guestOffset / this.clusterSize);
     if (this.#hostOf(table, cluster) !== 0) {
       throw new ImageError('internal', { reason: 'a compressed cluster cannot be overwritten' });
@@ -289,27 +291,54 @@ export class Qcow2Writer {
     await this.storage.write(0, serializeHeader(this.header));
   }
 
-  /** The L2 table of a guest offset (bytes); made when there is none. */
-  async #tableFor(guestOffset: number): Promise<L2Table> {
-    const index = Math.floor(guestOffset / (this.#l2Entries * this.clusterSize));
+  /** Whether an L2 table is there for a guest offset (bytes). */
+  hasTable(guestOffset: number): boolean {
+    const index = Math.floor(guestOffset / (this.l2Entries * this.clusterSize));
+    return entryOffset(this.#l1[index * 2] ?? 0, this.#l1[index * 2 + 1] ?? 0) !== 0;
+  }
+
+  /**
+   * The L2 table of a guest offset (bytes), to be changed: made when there is none, copied when a
+   * snapshot shares it.
+   * @throws ImageError l2-damaged where the L1 table points to no table
+   */
+  async tableFor(guestOffset: number): Promise<L2Table> {
+    const index = Math.floor(guestOffset / (this.l2Entries * this.clusterSize));
     const high = this.#l1[index * 2] as number;
     const offset = entryOffset(high, this.#l1[index * 2 + 1] as number);
-    if (offset !== 0) return this.#l2.known(offset) ?? (await this.#l2.load(offset));
+    if (offset === 0) return this.#l2.make(await this.#newTable(index));
+    const known = this.#l2.known(offset);
+    if (known !== undefined && (high & COPIED_HIGH) !== 0) return known;
+    if (!isAligned(offset, this.clusterSize) || offset >= this.storage.size) {
+      throw new ImageError('l2-damaged', { index, offset });
+    }
+    const table = known ?? (await this.#l2.load(offset));
+    const isOwn =
+      (high & COPIED_HIGH) !== 0 && (await this.refcounts.get(offset / this.clusterSize)) === 1;
+    if (isOwn) return table;
+    const copy = await this.#l2.make(await this.#newTable(index));
+    copy.words.set(table.words);
+    await this.refcounts.change(offset, this.clusterSize, -1);
+    return copy;
+  }
+
+  /** Takes a cluster for the L2 table of L1 entry `index`; returns its offset, bytes. */
+  async #newTable(index: number): Promise<number> {
     const fresh = await this.refcounts.allocate(1);
     this.#l1[index * 2] = (COPIED_HIGH | entryHigh(fresh)) >>> 0;
     this.#l1[index * 2 + 1] = entryLow(fresh);
     this.#l1Changed = true;
-    return this.#l2.make(fresh);
+    return fresh;
   }
 
   /** Where a guest cluster is in the file, bytes; 0 where it is not. */
   #hostOf(table: L2Table, cluster: number): number {
-    const at = (cluster % this.#l2Entries) * this.#entryWords;
+    const at = (cluster % this.l2Entries) * this.#entryWords;
     return entryOffset(table.words[at] as number, table.words[at + 1] as number);
   }
 
   #setEntry(table: L2Table, cluster: number, flags: number, host: number): void {
-    const at = (cluster % this.#l2Entries) * this.#entryWords;
+    const at = (cluster % this.l2Entries) * this.#entryWords;
     table.words[at] = (flags | entryHigh(host)) >>> 0;
     table.words[at + 1] = entryLow(host);
     table.dirty = true;
@@ -317,12 +346,12 @@ export class Qcow2Writer {
 
   /** «Extended L2 entries»: the subclusters that the bytes from `start` to `end` touch hold data. */
   #markSubclusters(table: L2Table, start: number, end: number): void {
-    if (!this.#isExtended) return;
+    if (!this.isExtended) return;
     const size = this.clusterSize / SUBCLUSTERS;
     const last = Math.floor((end - 1) / size);
     for (let subcluster = Math.floor(start / size); subcluster <= last; subcluster++) {
       const cluster = Math.floor(subcluster / SUBCLUSTERS);
-      const at = (cluster % this.#l2Entries) * 4 + 3;
+      const at = (cluster % this.l2Entries) * 4 + 3;
       table.words[at] = ((table.words[at] as number) | (1 << (subcluster % SUBCLUSTERS))) >>> 0;
     }
     table.dirty = true;
