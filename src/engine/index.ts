@@ -24,7 +24,17 @@ export { looksLikeDisk } from './formats/identify.ts';
 export { luksSeconds } from './formats/luks.ts';
 export { readBitmap, type MarkedRange } from './formats/qcow2/bitmap-contents.ts';
 export { createQcow2, type Qcow2Options } from './formats/qcow2/edit/create.ts';
+export { GuestWriter, type ReadBelow } from './formats/qcow2/edit/guest-writer.ts';
 export { editQcow2 } from './formats/qcow2/edit/open.ts';
+export {
+  applySnapshot,
+  checkApplicable,
+  createSnapshot,
+  deleteSnapshot,
+  planDeletion,
+  type SnapshotEffect,
+  type SnapshotLabel,
+} from './formats/qcow2/edit/snapshots.ts';
 export { Qcow2Image } from './formats/qcow2/image.ts';
 export { benchReads, type BenchOptions } from './operations/bench.ts';
 export { mapChain, type ChainExtent } from './operations/chain.ts';

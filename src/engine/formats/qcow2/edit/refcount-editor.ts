@@ -37,6 +37,8 @@ export class RefcountEditor {
   readonly #blocks = new Map<number, RefcountBlockEditor>();
   /** Nothing below this cluster is free. */
   #hint = 0;
+  #freed = 0;
+  #taken = 0;
 
   /**
    * @param table offsets of the blocks, bytes; 0 where there is none
@@ -57,11 +59,28 @@ export class RefcountEditor {
     this.#kept = Math.max(16, Math.floor(KEPT_BYTES / layout.clusterSize));
   }
 
+  /** Bytes of the clusters that have become free so far, and of those that were taken. */
+  get moved(): { freed: number; taken: number } {
+    const { clusterSize } = this.layout;
+    return { freed: this.#freed * clusterSize, taken: this.#taken * clusterSize };
+  }
+
   /** The refcount of a cluster (its index). */
   async get(cluster: number): Promise<number> {
     const index = Math.floor(cluster / this.blockEntries);
     const block = this.#known(index) ?? (this.#exists(index) ? await this.#load(index) : undefined);
     return block === undefined ? 0 : block.get(cluster % this.blockEntries);
+  }
+
+  /** How many of `count` clusters from `first` on (its index) have exactly one user, in a row. */
+  async countOwn(first: number, count: number): Promise<number> {
+    for (let i = 0; i < count; i++) {
+      const index = Math.floor((first + i) / this.blockEntries);
+      const block =
+        this.#known(index) ?? (this.#exists(index) ? await this.#load(index) : undefined);
+      if (block?.get((first + i) % this.blockEntries) !== 1) return i;
+    }
+    return count;
   }
 
   /**
@@ -131,6 +150,59 @@ export class RefcountEditor {
     while (!(await this.#add(first, last, delta)));
   }
 
+  /**
+   * Adds `delta` to the refcounts of clusters (their indexes) that something refers to already,
+   * which therefore have one: without a promise for each.
+   * @throws ImageError refcount-wrong where one is counted as free; refcount-limit
+   */
+  async changeMany(clusters: Float64Array, delta: 1 | -1): Promise<void> {
+    await this.visit(clusters, (block, entry, index) => {
+      const old = block?.get(entry) ?? 0;
+      const cluster = clusters[index] as number;
+      const offset = cluster * this.layout.clusterSize;
+      if (block === undefined || old === 0) throw new ImageError('refcount-wrong', { offset });
+      const count = old + delta;
+      if (count > this.maximum) {
+        throw new ImageError('refcount-limit', { offset, maximum: this.maximum });
+      }
+      block.set(entry, count);
+      if (count > 0) return;
+      this.#freed += 1;
+      this.#hint = Math.min(this.#hint, cluster);
+    });
+  }
+
+  /**
+   * Looks at the refcounts of many clusters (their indexes), in any order that suits the blocks.
+   * @param look gets the block, if there is one, the place in it, and which of `clusters` it is;
+   * it must not wait for anything
+   */
+  async visit(
+    clusters: Float64Array,
+    look: (block: RefcountBlockEditor | undefined, entry: number, index: number) => void,
+  ): Promise<void> {
+    const order = this.#visitOrder(clusters);
+    let blockIndex = -1;
+    let block: RefcountBlockEditor | undefined;
+    for (let i = 0; i < clusters.length; i++) {
+      const at = order === undefined ? i : (order[i] as number);
+      const cluster = clusters[at] as number;
+      const index = Math.floor(cluster / this.blockEntries);
+      if (index !== blockIndex) {
+        block = this.#known(index) ?? (this.#exists(index) ? await this.#load(index) : undefined);
+        blockIndex = index;
+      }
+      look(block, cluster - index * this.blockEntries, at);
+    }
+  }
+
+  /** Where not all blocks can be kept, each of them is wanted only once. */
+  #visitOrder(clusters: Float64Array): Uint32Array | undefined {
+    if (this.#table.length <= this.#kept) return undefined;
+    const order = Uint32Array.from(clusters.keys());
+    return order.sort((a, b) => (clusters[a] as number) - (clusters[b] as number));
+  }
+
   /** Writes what has changed. The table's place is for the header to say. */
   async flush(): Promise<void> {
     const changed = [...this.#blocks.values()].filter(({ dirty }) => dirty);
@@ -184,21 +256,31 @@ export class RefcountEditor {
         if (block === undefined) {
           await this.#makeBlock(cluster, index);
           this.#hint = Math.min(this.#hint, first);
-          if (cluster > first) await this.#add(first, cluster - 1, delta === 1 ? -1 : 1);
+          await this.#takeBack(first, cluster - 1, delta);
           return false;
         }
       }
       const entry = cluster % this.blockEntries;
       const count = block.get(entry) + delta;
       if (count < 0 || count > this.maximum) {
-        if (cluster > first) await this.#add(first, cluster - 1, delta === 1 ? -1 : 1);
+        await this.#takeBack(first, cluster - 1, delta);
         const offset = cluster * this.layout.clusterSize;
         throw new ImageError('refcount-limit', { offset, maximum: this.maximum });
       }
       block.set(entry, count);
-      if (count === 0) this.#hint = Math.min(this.#hint, cluster);
+      if (count === delta) this.#taken += 1;
+      if (count > 0) continue;
+      this.#freed += 1;
+      this.#hint = Math.min(this.#hint, cluster);
     }
     return true;
+  }
+
+  /** Undoes a part of {@link #add}. */
+  async #takeBack(first: number, last: number, delta: 1 | -1): Promise<void> {
+    const [freed, taken] = [this.#freed, this.#taken];
+    await this.#add(first, last, delta === 1 ? -1 : 1);
+    [this.#freed, this.#taken] = [freed - (this.#taken - taken), taken - (this.#freed - freed)];
   }
 
   /** Makes the block that counts `cluster`, and a larger table where it does not fit into this. */
@@ -207,8 +289,10 @@ export class RefcountEditor {
     const own = await this.#findFree(1);
     const bytes = new Uint8Array(clusterSize);
     const block = new RefcountBlockEditor(own * clusterSize, bytes, refcountBits);
-    if (Math.floor(own / this.blockEntries) === index) block.set(own % this.blockEntries, 1);
-    else if (!(await this.#add(own, own, 1))) return;
+    if (Math.floor(own / this.blockEntries) === index) {
+      block.set(own % this.blockEntries, 1);
+      this.#taken += 1;
+    } else if (!(await this.#add(own, own, 1))) return;
     block.dirty = true;
     if (index < this.#table.length) {
       this.#keep(index, block);
