@@ -1,6 +1,7 @@
 /** All that anyone outside the engine may import. */
 export * from './errors.ts';
 export { hex64 } from './binary/units.ts';
+export { offerBlockCipher, type BlockCipher } from './codecs/crypto/block-cipher.ts';
 export {
   createHasher,
   HASH_NAMES,

@@ -2,8 +2,10 @@
 import { createCipheriv, createDecipheriv, pbkdf2Sync, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { nodeBlockCipher } from '../../src/command/node/block-cipher.ts';
 import { AesBlocks } from '../../src/engine/codecs/crypto/aes.ts';
 import { mergeStripes } from '../../src/engine/codecs/crypto/anti-forensic.ts';
+import { makeBlockCipher, offerBlockCipher } from '../../src/engine/codecs/crypto/block-cipher.ts';
 import { deriveKey, digest, type DigestName } from '../../src/engine/codecs/crypto/digests.ts';
 import { makeSectorCipher, type CipherMode } from '../../src/engine/codecs/crypto/sector-cipher.ts';
 import { makeVectors, type VectorKind } from '../../src/engine/codecs/crypto/vectors.ts';
@@ -15,6 +17,7 @@ const bytesOf = (words: Int32Array) => new Uint8Array(words.buffer);
 
 afterEach(() => {
   vi.restoreAllMocks();
+  offerBlockCipher(undefined);
 });
 
 describe('AES on blocks', () => {
@@ -119,6 +122,21 @@ async function decrypt(
   return toHex(await cipher.decrypt(new Uint8Array(encrypted), first * 512));
 }
 
+async function encrypt(
+  clear: Uint8Array,
+  mode: CipherMode,
+  key: Buffer,
+  kind: VectorKind,
+  salt: Buffer,
+  first: number,
+): Promise<string> {
+  const cipher = await makeSectorCipher(mode, new Uint8Array(key), makeVectors(kind, salt));
+  const before = toHex(clear);
+  const encrypted = await cipher.encrypt(clear, first * 512);
+  expect(toHex(clear) === before, 'the source stays as it is').toBe(true);
+  return toHex(encrypted);
+}
+
 describe('XTS, published vectors', () => {
   const CLEAR = Uint8Array.from({ length: 512 }, (_, index) => index % 256);
   // IEEE 1619-2007, annex B: vectors 4 and 10; the beginning and the end of their ciphertexts.
@@ -145,6 +163,7 @@ describe('XTS, published vectors', () => {
     expect(native.update(encrypted).equals(CLEAR)).toBe(true);
     expect(encryptXts(Buffer.from(CLEAR), keys, vector(sector)).equals(encrypted)).toBe(true);
     expect(await decrypt(encrypted, 'xts', keys, 'plain64', keys, sector)).toBe(toHex(CLEAR));
+    expect(await encrypt(CLEAR, 'xts', keys, 'plain64', keys, sector)).toBe(toHex(encrypted));
   });
 });
 
@@ -171,6 +190,8 @@ describe('sectors', () => {
         const encrypted = encryptSectors(clear, mode, key, vector, first);
         const found = await decrypt(encrypted, mode, key, kind, salt, first);
         expect(found === clear.toString('hex')).toBe(true);
+        const made = await encrypt(clear, mode, key, kind, salt, first);
+        expect(made === encrypted.toString('hex')).toBe(true);
       }),
       { numRuns: runs },
     );
@@ -181,6 +202,26 @@ describe('sectors', () => {
   it('the same where the platform has no AES of that length', async () => {
     vi.spyOn(crypto.subtle, 'importKey').mockRejectedValue(new Error('192-bit AES keys'));
     await sameAsOpenSsl(30);
+  });
+
+  it('the same where the platform encrypts blocks', async () => {
+    const key = randomBytes(32);
+    const words = new Int32Array(new Uint8Array(randomBytes(64 * 16)).buffer);
+    const mine = words.slice();
+    new AesBlocks(key).encrypt(mine);
+    const offered = vi.fn(nodeBlockCipher);
+    offerBlockCipher(offered);
+    makeBlockCipher(key).encrypt(words);
+    expect(offered).toHaveBeenCalledOnce();
+    expect([...words]).toEqual([...mine]);
+    await sameAsOpenSsl(30);
+  });
+
+  it('refuses parts of sectors', async () => {
+    const key = randomBytes(32);
+    const cipher = await makeSectorCipher('xts', new Uint8Array(key), makeVectors('plain64', key));
+    await expect(cipher.encrypt(new Uint8Array(511), 0)).rejects.toThrow('a part of a sector');
+    await expect(cipher.encrypt(new Uint8Array(512), 16)).rejects.toThrow('a part of a sector');
   });
 
   it('several calls at once, in memory that is not aligned', async () => {

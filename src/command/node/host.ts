@@ -1,7 +1,8 @@
 /** The command line's world under Node: the file system and the two streams of the process. */
 import { readFile } from 'node:fs/promises';
-import { ImageError, type Storage } from '../../engine/index.ts';
+import { ImageError, offerBlockCipher, type Storage } from '../../engine/index.ts';
 import type { CommandHost } from '../host.ts';
+import { nodeBlockCipher } from './block-cipher.ts';
 import { openFailure } from './errno.ts';
 import { FileStorage } from './file-storage.ts';
 import { nativeHasher } from './hasher.ts';
@@ -16,6 +17,7 @@ export class NodeHost implements CommandHost {
   constructor(stdout: (text: string) => void, stderr: (text: string) => void) {
     this.stdout = stdout;
     this.stderr = stderr;
+    offerBlockCipher(nodeBlockCipher);
   }
 
   async open(name: string): Promise<Storage> {

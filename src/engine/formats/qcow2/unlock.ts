@@ -86,7 +86,11 @@ async function cipherOf(
 }
 
 function counting(countsBy: Cipher['countsBy'], cipher: SectorCipher): Cipher {
-  return { countsBy, decrypt: (bytes, offset) => cipher.decrypt(bytes, offset) };
+  return {
+    countsBy,
+    decrypt: (bytes, offset) => cipher.decrypt(bytes, offset),
+    encrypt: (bytes, offset) => cipher.encrypt(bytes, offset),
+  };
 }
 
 /**
