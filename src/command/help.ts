@@ -27,7 +27,7 @@ Command syntax:
   info [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
   map [--object objectdef] [--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] [--bitmap=name] [--output=ofmt] [-U] filename
   measure [--object objectdef] [--image-opts] [--output=ofmt] [-O output_fmt] [-o options] [--size N | [-f fmt] [-l snapshot] [-U] filename]
-  snapshot [--object objectdef] [--image-opts] [-U] [-q] [-l] filename
+  snapshot [--object objectdef] [--image-opts] [-U] [-q] [-l | -a snapshot | -c snapshot | -d snapshot] filename
 
 Command parameters:
   'filename' names the image to read; 'file:' before it takes it literally, 'json:' describes it
@@ -108,7 +108,11 @@ Parameters to measure subcommand:
   '--size' measures an empty disk instead of one that there is
 
 Parameters to snapshot subcommand:
-  '-l' lists the snapshots; taking, applying and deleting them is not possible
+  '-l' lists the snapshots
+  '-c' takes one of that name, of which 255 bytes are kept
+  '-a' makes the disk what it was then, its size included: 'snapshot' is an id or else a name
+  '-d' deletes one: 'snapshot' is a name or, where no name is the same, an id. The real program
+    takes names only
 
 Supported formats: ${FORMAT_NAMES.join(' ')}
 `;

@@ -1,5 +1,12 @@
 /** What stops the work, in qemu-img's words. */
-import type { ErrorCode, ErrorDetails } from '../engine/errors.ts';
+import type {
+  ErrorCode,
+  ErrorDetails,
+  KeySlotProblem,
+  PatchProblem,
+  ResizeRefusal,
+  SnapshotRefusal,
+} from '../engine/errors.ts';
 import type { ImageError } from '../engine/index.ts';
 import { NOT_REGULAR } from './host.ts';
 
@@ -11,6 +18,51 @@ export const EXTRA_DATA_HINT =
 export function overhangHint(overhang: number | string): string {
   return `You can force-remove all ${overhang} overhanging snapshots with qemu-img check -r all`;
 }
+
+const SNAPSHOT_REFUSALS: Readonly<Record<SnapshotRefusal, string>> = {
+  'data-file': 'Operation not supported',
+  bitmaps: 'Device has active dirty bitmaps',
+  version: "Can't resize a v2 image which has snapshots",
+  size: 'The new size must be a multiple of 512',
+};
+
+const PATCH_PROBLEMS: Readonly<Record<PatchProblem, string>> = {
+  'not-a-patch': 'is not an undo file',
+  unfinished: 'is not complete',
+  damaged: 'is damaged',
+  version: 'is of a newer version',
+  kind: 'is of another kind than is needed here',
+};
+
+const RESIZE_REFUSALS: Readonly<Record<ResizeRefusal, (name: string) => string>> = {
+  sectors: () => 'The new size must be a multiple of 512',
+  snapshots: () => "Can't resize a v2 image which has snapshots",
+  'bitmap-inconsistent': (name) =>
+    `Bitmap '${name}' is inconsistent and cannot be used\n` +
+    'Try block-dirty-bitmap-remove to delete this bitmap from disk',
+  'bitmap-too-large': (name) => `Bitmap '${name}' would be too large`,
+  zeros: () => 'Failed to zero out new clusters: Operation not supported',
+};
+
+const IRREVERSIBLE = 'will erase all the data in the image irreversibly - refusing operation';
+
+const KEY_SLOTS: Readonly<Record<KeySlotProblem, (slot: number) => string>> = {
+  'no-such-slot': (slot) => `Invalid keyslot ${slot} specified, must be between 0 and 7`,
+  'in-use': (slot) => `Refusing to overwrite active keyslot ${slot} - please erase it first`,
+  'none-free': () => "Can't add a keyslot - all keyslots are in use",
+  'other-passphrase': (slot) =>
+    `Given keyslot ${slot} doesn't contain the given old password for erase operation`,
+  // The blank at the end is the real program's.
+  'not-in-use': (slot) => `Given keyslot ${slot} is already erased (inactive) `,
+  last: (slot) => `Attempt to erase the only active keyslot ${slot} which ${IRREVERSIBLE}`,
+  'none-given': () =>
+    'To erase keyslot(s), either explicit keyslot index ' +
+    'or the password currently contained in them must be given',
+  'none-match': () => 'No keyslots match given (old) password for erase operation',
+  'all-match': () =>
+    'All the active keyslots match the (old) password that was given ' +
+    `and erasing them ${IRREVERSIBLE}`,
+};
 
 type Texts = { readonly [Code in ErrorCode]: (details: ErrorDetails[Code]) => string };
 
@@ -28,6 +80,10 @@ const TEXTS: Texts = {
   'backing-missing': ({ name }) => `Could not open backing file: '${name}' is not here`,
   'header-full': () => 'No space left in the file header',
   'refcount-limit': ({ offset }) => `The refcount of the cluster at ${offset} cannot be changed`,
+  'refcount-wrong': ({ offset }) =>
+    `The cluster at ${offset} is in use but counted as free; repair the image first`,
+  'snapshot-refused': ({ reason }) => SNAPSHOT_REFUSALS[reason],
+  'resize-refused': ({ reason, name }) => RESIZE_REFUSALS[reason](name),
   'refcount-block-unaligned': ({ offset, index }) =>
     `Refblock offset 0x${offset.toString(16)} unaligned (reftable index: 0x${index.toString(16)})`,
   'image-corrupt': () => 'qcow2: Image is corrupt; cannot be opened read/write',
@@ -38,10 +94,23 @@ const TEXTS: Texts = {
   'bitmap-missing': ({ name }) => `Bitmap '${name}' not found`,
   'snapshot-missing': () => "Can't find snapshot",
   'wrong-passphrase': () => 'Invalid password, cannot unlock any keyslot',
+  'key-slot': ({ problem, slot }) => KEY_SLOTS[problem](slot),
   'backing-loop': ({ name }) => `Backing file '${name}' creates an infinite loop.`,
   'read-failed': ({ reason }) => reason,
   'file-gone': ({ name }) => `'${name}' is no longer there`,
-  'file-changed': ({ name }) => `'${name}' was changed while it was read`,
+  'file-changed': ({ name }) => `'${name}' was changed by another program while it was open`,
+  'being-changed': ({ name }) =>
+    `Failed to get "write" lock\nIs another process using the image [${name}]?`,
+  'journal-foreign': ({ name, journal, offset }) =>
+    `'${journal}' holds a change that was interrupted, but '${name}' is not the file that it was ` +
+    `made for (byte ${offset}); nothing was written. If the file was replaced since, remove the ` +
+    'journal',
+  'change-unfinished': ({ name, journal, reason }) =>
+    `The change of '${name}' could not be finished: ${reason}. Keep '${journal}' beside it: the ` +
+    'change is finished when the file is opened the next time',
+  'patch-invalid': ({ name, problem }) => `'${name}' ${PATCH_PROBLEMS[problem]}`,
+  'patch-mismatch': ({ name, offset }) =>
+    `'${name}' is not as it has to be (byte ${offset}): it was changed since; nothing was written`,
   'permission-lost': () => 'Permission denied',
   'write-failed': ({ reason }) => reason,
   'disk-full': () => 'No space left on device',

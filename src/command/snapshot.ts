@@ -1,13 +1,7 @@
-/** `qemu-img snapshot`: so far only the list of what there is. */
-import {
-  COMMON,
-  CommandFailure,
-  notSupported,
-  readArguments,
-  usageFailure,
-  type Context,
-} from './context.ts';
+/** `qemu-img snapshot`: listing, taking, applying and deleting internal snapshots. */
+import { COMMON, CommandFailure, readArguments, usageFailure, type Context } from './context.ts';
 import { openByName, type OpenedImage } from './images.ts';
+import { changeSnapshots, warnOfGuess } from './snapshot-change.ts';
 import { snapshotTable } from './snapshot-table.ts';
 
 const SPECS = [
@@ -27,12 +21,6 @@ type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
 const ACTIONS = ['list', 'apply', 'create', 'delete'] as const;
 type Action = (typeof ACTIONS)[number];
 
-const MISSING = {
-  apply: 'Going back to a snapshot (-a)',
-  create: 'Taking a snapshot (-c)',
-  delete: 'Deleting a snapshot (-d)',
-};
-
 export async function snapshot(context: Context, argv: readonly string[]): Promise<number> {
   let action: Action | undefined;
   const given = readArguments<Id>(context, argv, SPECS, ({ id }) => {
@@ -46,15 +34,17 @@ export async function snapshot(context: Context, argv: readonly string[]): Promi
   if (name === undefined || given.operands.length > 1) {
     throw usageFailure('Expecting one image file name');
   }
-  const listed = readAction(action);
+  const listed = action === 'list';
   if (!listed && given.has('force-share')) {
     const reason = 'force-share=on can only be used with read-only images';
     throw new CommandFailure(`Could not open '${name}': ${reason}`);
   }
-  const image = await openByName(context, {
-    ...{ name, format: undefined, mode: 'read' },
-    imageOpts: given.has('image-opts'),
-  });
+  const asked = { name, format: undefined, imageOpts: given.has('image-opts') };
+  if (action !== undefined && action !== 'list') {
+    await changeSnapshots(context, asked, { action, word: given.value(action) ?? '' });
+    return 0;
+  }
+  const image = await openByName(context, { ...asked, mode: 'read' });
   try {
     if (listed) list(context, image);
     else nothing(context, image, name);
@@ -62,12 +52,6 @@ export async function snapshot(context: Context, argv: readonly string[]): Promi
     await image.close();
   }
   return 0;
-}
-
-/** Whether they are to be listed. @throws CommandFailure for what would change the image */
-function readAction(action: Action | undefined): boolean {
-  if (action === undefined || action === 'list') return action === 'list';
-  throw notSupported(MISSING[action]);
 }
 
 function list({ host }: Context, { info }: OpenedImage): void {
@@ -85,12 +69,5 @@ function nothing({ host }: Context, image: OpenedImage, name: string): void {
     const reason = 'qcow2: Image is corrupt; cannot be opened read/write';
     throw new CommandFailure(`Could not open '${name}': ${reason}`);
   }
-  if (image.info.format !== 'raw') return;
-  const indent = ' '.repeat('WARNING: '.length);
-  host.stderr(
-    `WARNING: Image format was not specified for '${image.name}' and probing guessed raw.\n` +
-      `${indent}Automatically detecting the format is dangerous for raw images, ` +
-      'write operations on block 0 will be restricted.\n' +
-      `${indent}Specify the 'raw' format explicitly to remove the restrictions.\n`,
-  );
+  warnOfGuess(host, image);
 }

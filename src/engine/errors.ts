@@ -38,6 +38,12 @@ export interface ErrorDetails {
   'header-full': { needed: number; limit: number };
   /** A refcount would become negative or too large for its width; `offset` of its cluster, bytes. */
   'refcount-limit': { offset: number; maximum: number };
+  /** The cluster at `offset` (bytes) is in use, and counted as free. */
+  'refcount-wrong': { offset: number };
+  /** What cannot be done with internal snapshots in this image. */
+  'snapshot-refused': { reason: SnapshotRefusal };
+  /** The disk cannot get that size; `name` of the bitmap that does not let it, '' for none. */
+  'resize-refused': { reason: ResizeRefusal; name: string };
   /** The refcount table points between clusters (entry `index`), so nothing can be written safely. */
   'refcount-block-unaligned': { offset: number; index: number };
   /** The image is marked as corrupt: nothing but a repair may write to it. */
@@ -54,6 +60,8 @@ export interface ErrorDetails {
   'snapshot-missing': { key: string };
   /** The image is encrypted and the passphrase that was given opens none of its keys. */
   'wrong-passphrase': { name: string };
+  /** What cannot be done with key slot `slot` of LUKS; -1 where it is not about one of them. */
+  'key-slot': { problem: KeySlotProblem; slot: number };
   /** A chain of backing files contains itself. */
   'backing-loop': { name: string };
   /** Reading the medium failed. */
@@ -62,6 +70,19 @@ export interface ErrorDetails {
   'file-gone': { name: string };
   /** The file has another size or time than when it was opened. */
   'file-changed': { name: string };
+  /** Another process is putting a change into the file just now. */
+  'being-changed': { name: string };
+  /**
+   * The journal beside the file is of a change that this file is not in: at `offset` (bytes; its
+   * size when that is wrong) it has neither the old bytes nor the new ones.
+   */
+  'journal-foreign': { name: string; journal: string; offset: number };
+  /** The change has happened, and could not be put into the file whole: the rest is in `journal`. */
+  'change-unfinished': { name: string; journal: string; reason: string };
+  /** Not a journal, undo file or patch that can be used. */
+  'patch-invalid': { name: string; problem: PatchProblem };
+  /** The file is not the one that an undo file or a patch was made for: at `offset`, bytes. */
+  'patch-mismatch': { name: string; offset: number };
   /** Permission to read or write was taken back. */
   'permission-lost': { name: string };
   /** Writing the result failed for another reason than space. */
@@ -119,6 +140,39 @@ export type UnreadableReason =
   | 'data-file-compressed'
   | 'locked'
   | 'subcluster-invalid';
+
+/**
+ * Why: content outside of the file, persistent bitmaps that would no longer be true, another size
+ * of the disk in an image of version 2, a size that no disk has.
+ */
+export type SnapshotRefusal = 'data-file' | 'bitmaps' | 'version' | 'size';
+
+/** Why: not such a file at all, its end missing, checksums wrong, newer than this, another kind. */
+export type PatchProblem = 'not-a-patch' | 'unfinished' | 'damaged' | 'version' | 'kind';
+
+/**
+ * Why: not whole sectors; version 2 does not note the size of the disk in its snapshots; a bitmap
+ * that was not saved cleanly; a bitmap that would be larger than any may be; version 2 cannot hide
+ * a longer backing image.
+ */
+export type ResizeRefusal =
+  'sectors' | 'snapshots' | 'bitmap-inconsistent' | 'bitmap-too-large' | 'zeros';
+
+/**
+ * Why: there is no such slot; it is in use; all are; another passphrase is in it; it is empty already;
+ * it is the last one in use; neither slot nor passphrase was given; the passphrase is in none; it is
+ * in all that are in use.
+ */
+export type KeySlotProblem =
+  | 'no-such-slot'
+  | 'in-use'
+  | 'none-free'
+  | 'other-passphrase'
+  | 'not-in-use'
+  | 'last'
+  | 'none-given'
+  | 'none-match'
+  | 'all-match';
 
 /** The rules of qcow2-spec «Header» and of QEMU's limits that a header can break. */
 export type HeaderProblem =

@@ -228,7 +228,7 @@ function someLength(random: Random, spec: LayerSpec, offset: number): number {
   return Math.min(length, size - offset, 8 * MIB);
 }
 
-function someCommands(random: Random, spec: LayerSpec, file: string): string[] {
+export function someCommands(random: Random, spec: LayerSpec, file: string): string[] {
   const commands: string[] = [];
   for (let count = 1 + random(14); count > 0; count--) {
     const offset = somePlace(random, spec);

@@ -3,6 +3,8 @@ import type {
   ErrorDetails,
   ForeignContent,
   HeaderProblem,
+  KeySlotProblem,
+  PatchProblem,
 } from '../../engine/errors.ts';
 import type { UnreadableReason } from '../../engine/errors.ts';
 import { bytes, hex } from '../units.ts';
@@ -45,6 +47,26 @@ const FOREIGN_NOW: Record<ForeignContent, string> = {
   zstd: 'Unpack it first (unzstd) and open what comes out.',
   zip: 'Unpack it first and open what comes out.',
   unknown: 'If it is a plain copy of a disk, open it as a raw disk. Otherwise choose another file.',
+};
+
+const PATCH: Record<PatchProblem, string> = {
+  'not-a-patch': 'It is a file of another kind.',
+  unfinished: 'Its end is missing: it was never finished, or was cut off.',
+  damaged: 'Its checksums are wrong.',
+  version: 'It was made by a newer version of this program.',
+  kind: 'It describes a change of another kind.',
+};
+
+const KEY_SLOT: Record<KeySlotProblem, (slot: number) => string> = {
+  'no-such-slot': (slot) => `There is no key slot ${slot}; they count from 0 to 7.`,
+  'in-use': (slot) => `Key slot ${slot} is in use, and its passphrase would be lost.`,
+  'none-free': () => 'All eight key slots are in use.',
+  'other-passphrase': (slot) => `Key slot ${slot} holds another passphrase than the one given.`,
+  'not-in-use': (slot) => `Key slot ${slot} is empty already.`,
+  last: (slot) => `Key slot ${slot} is the last one in use: without it nobody could read the disk.`,
+  'none-given': () => 'Neither a key slot nor the passphrase in it was given.',
+  'none-match': () => 'The passphrase opens none of the key slots.',
+  'all-match': () => 'The passphrase is in all key slots: without them nobody could read the disk.',
 };
 
 const HEADER: Record<HeaderProblem, (d: Details<'invalid-header'>) => string> = {
@@ -158,6 +180,43 @@ export const enErrors: ErrorSentences = {
     why: `It would leave the range from 0 to ${d.maximum} that this image can count.`,
     now: 'Run the check. If the image is sound, convert it to wider reference counts.',
   }),
+  'refcount-wrong': (d) => ({
+    what: 'The reference counts of this image are damaged, and nothing was changed.',
+    why: `The cluster at ${hex(d.offset)} is in use, but counted as free.`,
+    now: 'Run the check and repair the image first.',
+  }),
+  'snapshot-refused': (d) => ({
+    what: 'This cannot be done with the snapshots of this image.',
+    why: {
+      'data-file': 'The content of the disk is in a file of its own, which snapshots cannot keep.',
+      bitmaps: 'Its bitmaps record what has changed, and would no longer be true.',
+      version: 'The snapshot has a disk of another size, which version 2 of the format forbids.',
+      size: 'The snapshot says a size that no disk has.',
+    }[d.reason],
+    now: {
+      'data-file': 'Keep copies of the disk instead.',
+      bitmaps: 'Remove the bitmaps first; the next backup is a full one then.',
+      version: 'Upgrade the image to version 3 first.',
+      size: 'Convert the snapshot into a disk of its own.',
+    }[d.reason],
+  }),
+  'resize-refused': (d) => ({
+    what: 'The disk cannot get this size, and nothing was changed.',
+    why: {
+      sectors: 'A disk consists of whole sectors of 512 bytes.',
+      snapshots: 'In version 2 of the format, snapshots do not note how large the disk was.',
+      'bitmap-inconsistent': `The bitmap ${named(d.name)} was not saved cleanly.`,
+      'bitmap-too-large': `The bitmap ${named(d.name)} would get larger than any may be.`,
+      zeros: 'The base is longer and would show; version 2 of the format cannot hide it.',
+    }[d.reason],
+    now: {
+      sectors: 'Choose a multiple of 512 bytes.',
+      snapshots: 'Upgrade the image to version 3 first, or remove the snapshots.',
+      'bitmap-inconsistent': 'Remove that bitmap first.',
+      'bitmap-too-large': 'Remove that bitmap, or choose a smaller size.',
+      zeros: 'Upgrade the image to version 3 first.',
+    }[d.reason],
+  }),
   'refcount-block-unaligned': (d) => ({
     what: 'The reference counts of this image are damaged.',
     why: `Entry ${d.index} of their table points to ${hex(d.offset)}, between two clusters.`,
@@ -198,6 +257,11 @@ export const enErrors: ErrorSentences = {
     why: 'None of the keys in the image could be unlocked with it.',
     now: 'Try again. Mind the keyboard layout and capital letters.',
   }),
+  'key-slot': (d) => ({
+    what: 'The passphrases of this image were not changed.',
+    why: KEY_SLOT[d.problem](d.slot),
+    now: 'Look at the key slots in the overview, and try again.',
+  }),
   'backing-loop': (d) => ({
     what: `The chain of backing files comes back to “${d.name}”.`,
     why: 'An image cannot be its own base.',
@@ -227,6 +291,31 @@ export const enErrors: ErrorSentences = {
     what: `Writing ${named(d.name)} failed at ${bytes(d.offset, 'en')}.`,
     why: d.reason,
     now: 'Your original was not changed. Try another place for the result.',
+  }),
+  'being-changed': (d) => ({
+    what: `${named(d.name)} is being changed by another tab or program.`,
+    why: 'Two changes of one file at once would destroy it. Nothing was written.',
+    now: 'Wait until the other is done, then read the file again.',
+  }),
+  'journal-foreign': (d) => ({
+    what: `A change of ${named(d.name)} was interrupted, and the file is another one now.`,
+    why: `At ${hex(d.offset)} it has neither the old bytes nor the new ones. Nothing was written.`,
+    now: `If the file was replaced since, delete ${named(d.journal)}.`,
+  }),
+  'change-unfinished': (d) => ({
+    what: `The change of ${named(d.name)} could not be finished.`,
+    why: `Writing failed (${d.reason}). Everything that is still to be written is kept.`,
+    now: `Free some space and open the file again: the change is finished then.`,
+  }),
+  'patch-invalid': (d) => ({
+    what: `${named(d.name)} cannot be used as an undo file or a patch.`,
+    why: PATCH[d.problem],
+    now: 'Choose the file that was written with the change.',
+  }),
+  'patch-mismatch': (d) => ({
+    what: `${named(d.name)} is not the file that this was made for, or has changed since.`,
+    why: `The bytes at ${hex(d.offset)} are different. Nothing was written.`,
+    now: 'Choose the file that belongs to it.',
   }),
   'disk-full': (d) => ({
     what: `No room left for the result: ${bytes(d.needed, 'en')} needed.`,

@@ -1,5 +1,5 @@
 import type { ErrorDetails, ForeignContent, HeaderProblem } from '../../engine/errors.ts';
-import type { UnreadableReason } from '../../engine/errors.ts';
+import type { KeySlotProblem, PatchProblem, UnreadableReason } from '../../engine/errors.ts';
 import { bytes, hex } from '../units.ts';
 import type { ErrorSentences } from './en-errors.ts';
 
@@ -27,6 +27,26 @@ const FOREIGN_NOW: Record<ForeignContent, string> = {
   zstd: '请先解压（unzstd），再打开解压后的文件。',
   zip: '请先解压，再打开解压后的文件。',
   unknown: '如果它是磁盘的逐字节副本，可按原始磁盘打开；否则请选择其他文件。',
+};
+
+const PATCH: Record<PatchProblem, string> = {
+  'not-a-patch': '它是另一种文件。',
+  unfinished: '缺少结尾：从未写完，或被截断。',
+  damaged: '校验和不正确。',
+  version: '它由本程序的更新版本创建。',
+  kind: '它描述的是另一种修改。',
+};
+
+const KEY_SLOT: Record<KeySlotProblem, (slot: number) => string> = {
+  'no-such-slot': (slot) => `没有密钥槽 ${slot}；密钥槽编号为 0 到 7。`,
+  'in-use': (slot) => `密钥槽 ${slot} 正在使用，其密码将会丢失。`,
+  'none-free': () => '八个密钥槽均已使用。',
+  'other-passphrase': (slot) => `密钥槽 ${slot} 中的密码与给出的密码不同。`,
+  'not-in-use': (slot) => `密钥槽 ${slot} 已经是空的。`,
+  last: (slot) => `密钥槽 ${slot} 是最后一个在用的：没有它，任何人都无法读取此磁盘。`,
+  'none-given': () => '既没有指定密钥槽，也没有给出其中的密码。',
+  'none-match': () => '该密码无法打开任何密钥槽。',
+  'all-match': () => '所有密钥槽使用的都是该密码：没有它们，任何人都无法读取此磁盘。',
 };
 
 const HEADER: Record<HeaderProblem, (d: ErrorDetails['invalid-header']) => string> = {
@@ -131,6 +151,43 @@ export const zhErrors: ErrorSentences = {
     why: `它会超出此镜像可以计数的范围（0 到 ${d.maximum}）。`,
     now: '请运行检查。如果镜像完好，请转换为更宽的引用计数。',
   }),
+  'refcount-wrong': (d) => ({
+    what: '此镜像的引用计数已损坏，没有更改任何内容。',
+    why: `位于 ${hex(d.offset)} 的簇正在使用，却被记为空闲。`,
+    now: '请先检查并修复镜像。',
+  }),
+  'snapshot-refused': (d) => ({
+    what: '无法对此镜像的快照执行此操作。',
+    why: {
+      'data-file': '磁盘内容保存在单独的文件中，快照无法保留它。',
+      bitmaps: '其脏位图记录了更改，恢复快照后将不再正确。',
+      version: '快照的磁盘大小不同，而格式第 2 版不允许这样做。',
+      size: '快照记录的大小不是有效的磁盘大小。',
+    }[d.reason],
+    now: {
+      'data-file': '请改为保留磁盘的副本。',
+      bitmaps: '请先删除脏位图；之后的下一次备份将是完整备份。',
+      version: '请先将镜像升级到第 3 版。',
+      size: '请将该快照转换为单独的磁盘。',
+    }[d.reason],
+  }),
+  'resize-refused': (d) => ({
+    what: '磁盘不能改为此大小，没有更改任何内容。',
+    why: {
+      sectors: '磁盘由完整的 512 字节扇区组成。',
+      snapshots: '格式第 2 版的快照不记录磁盘当时的大小。',
+      'bitmap-inconsistent': `脏位图${named(d.name)}没有正常保存。`,
+      'bitmap-too-large': `脏位图${named(d.name)}将超出允许的大小。`,
+      zeros: '基础镜像更长，其内容会显露出来；格式第 2 版无法遮住它。',
+    }[d.reason],
+    now: {
+      sectors: '请选择 512 字节的倍数。',
+      snapshots: '请先将镜像升级到第 3 版，或删除快照。',
+      'bitmap-inconsistent': '请先删除该脏位图。',
+      'bitmap-too-large': '请删除该脏位图，或选择更小的大小。',
+      zeros: '请先将镜像升级到第 3 版。',
+    }[d.reason],
+  }),
   'refcount-block-unaligned': (d) => ({
     what: '此镜像的引用计数已损坏。',
     why: `其表中的第 ${d.index} 项指向两个簇之间的 ${hex(d.offset)}。`,
@@ -171,6 +228,11 @@ export const zhErrors: ErrorSentences = {
     why: '镜像中的任何一个密钥槽都无法用它解锁。',
     now: '请重试，并注意键盘布局和大小写。',
   }),
+  'key-slot': (d) => ({
+    what: '此镜像的密码没有更改。',
+    why: KEY_SLOT[d.problem](d.slot),
+    now: '请查看概览中的密钥槽，然后重试。',
+  }),
   'backing-loop': (d) => ({
     what: `后备文件链又回到了“${d.name}”。`,
     why: '镜像不能以自身为后备文件。',
@@ -200,6 +262,31 @@ export const zhErrors: ErrorSentences = {
     what: `写入${named(d.name)}时在 ${bytes(d.offset, 'zh-CN')} 处失败。`,
     why: d.reason,
     now: '原文件未被修改。请换一个位置保存结果。',
+  }),
+  'being-changed': (d) => ({
+    what: `另一个标签页或程序正在修改${named(d.name)}。`,
+    why: '同时对一个文件进行两次修改会损坏它。未写入任何内容。',
+    now: '请等待另一方完成，然后重新读取此文件。',
+  }),
+  'journal-foreign': (d) => ({
+    what: `对${named(d.name)}的一次修改曾被中断，而此文件现在已不同。`,
+    why: `${hex(d.offset)} 处的内容既不是旧数据也不是新数据。未写入任何内容。`,
+    now: `如果文件在此之后被替换过，请删除${named(d.journal)}。`,
+  }),
+  'change-unfinished': (d) => ({
+    what: `对${named(d.name)}的修改未能完成。`,
+    why: `写入失败（${d.reason}）。所有尚未写入的内容都已保留。`,
+    now: '请释放一些空间并重新打开此文件：修改会随即完成。',
+  }),
+  'patch-invalid': (d) => ({
+    what: `${named(d.name)}不能用作撤销文件或补丁。`,
+    why: PATCH[d.problem],
+    now: '请选择与该修改一同写出的文件。',
+  }),
+  'patch-mismatch': (d) => ({
+    what: `${named(d.name)}不是对应的文件，或在此之后已被修改。`,
+    why: `${hex(d.offset)} 处的内容不同。未写入任何内容。`,
+    now: '请选择与之对应的文件。',
   }),
   'disk-full': (d) => ({
     what: `空间不足：需要 ${bytes(d.needed, 'zh-CN')}。`,

@@ -55,6 +55,12 @@ export class L2Editor {
     for (const table of changed) await this.#write(table);
   }
 
+  /** Writes what has changed and forgets all of it: others are about to change the tables. */
+  async settle(): Promise<void> {
+    await this.flush();
+    this.#tables.clear();
+  }
+
   async #keep(table: L2Table): Promise<L2Table> {
     for (const [offset, old] of this.#tables) {
       if (this.#tables.size < this.#limit) break;

@@ -30,6 +30,17 @@ export class RefcountBlockEditor {
     return (this.#view.getUint8(place >>> 3) >>> (place & 7)) & ((1 << bits) - 1);
   }
 
+  /** Whether every refcount is zero, apart from that of entry `except`. */
+  isEmpty(except: number): boolean {
+    const kept = except < 0 ? 0 : this.get(except);
+    const { dirty } = this;
+    if (kept !== 0) this.set(except, 0);
+    const isEmpty = this.bytes.every((byte) => byte === 0);
+    if (kept !== 0) this.set(except, kept);
+    this.dirty = dirty;
+    return isEmpty;
+  }
+
   set(index: number, value: number): void {
     const bits = this.#bits;
     this.dirty = true;

@@ -37,6 +37,8 @@ export class RefcountEditor {
   readonly #blocks = new Map<number, RefcountBlockEditor>();
   /** Nothing below this cluster is free. */
   #hint = 0;
+  /** Nothing below this cluster is given out by a search. */
+  #floor = 0;
   #freed = 0;
   #taken = 0;
 
@@ -168,7 +170,7 @@ export class RefcountEditor {
       block.set(entry, count);
       if (count > 0) return;
       this.#freed += 1;
-      this.#hint = Math.min(this.#hint, cluster);
+      this.#mayBeFree(cluster);
     });
   }
 
@@ -203,6 +205,45 @@ export class RefcountEditor {
     return order.sort((a, b) => (clusters[a] as number) - (clusters[b] as number));
   }
 
+  /** From now on, searches begin at this cluster at the earliest. */
+  startAt(cluster: number): void {
+    this.#floor = cluster;
+    this.#hint = Math.max(this.#hint, cluster);
+  }
+
+  /** The last cluster of a file of `size` bytes that is in use; -1 where none is. */
+  async lastUsed(size: number): Promise<number> {
+    let cluster = divideRoundUp(size, this.layout.clusterSize) - 1;
+    while (cluster >= 0) {
+      const index = Math.floor(cluster / this.blockEntries);
+      const first = index * this.blockEntries;
+      const block =
+        this.#known(index) ?? (this.#exists(index) ? await this.#load(index) : undefined);
+      for (; block !== undefined && cluster >= first; cluster--) {
+        if (block.get(cluster - first) > 0) return cluster;
+      }
+      cluster = first - 1;
+    }
+    return -1;
+  }
+
+  /** Gives back the blocks that count nothing but, maybe, themselves. */
+  async dropEmptyBlocks(): Promise<void> {
+    for (let index = 0; index < this.#table.length; index++) {
+      if (!this.#exists(index)) continue;
+      const block = this.#known(index) ?? (await this.#load(index));
+      const own = block.offset / this.layout.clusterSize;
+      const isWithin = Math.floor(own / this.blockEntries) === index;
+      if (!block.isEmpty(isWithin ? own % this.blockEntries : -1)) continue;
+      if (!isWithin) await this.change(block.offset, this.layout.clusterSize, -1);
+      else this.#freed += 1;
+      this.#mayBeFree(own);
+      this.#blocks.delete(index);
+      this.#table[index] = 0;
+      this.#tableChanged = true;
+    }
+  }
+
   /** Writes what has changed. The table's place is for the header to say. */
   async flush(): Promise<void> {
     const changed = [...this.#blocks.values()].filter(({ dirty }) => dirty);
@@ -224,6 +265,10 @@ export class RefcountEditor {
     }
     await this.#storage.write(this.layout.tableOffset, wordsToBytes(words));
     this.#tableChanged = false;
+  }
+
+  #mayBeFree(cluster: number): void {
+    this.#hint = Math.max(this.#floor, Math.min(this.#hint, cluster));
   }
 
   /** The first of `count` free clusters in a row from the hint on, which moves behind them. */
@@ -255,7 +300,7 @@ export class RefcountEditor {
         blockIndex = index;
         if (block === undefined) {
           await this.#makeBlock(cluster, index);
-          this.#hint = Math.min(this.#hint, first);
+          this.#mayBeFree(first);
           await this.#takeBack(first, cluster - 1, delta);
           return false;
         }
@@ -271,7 +316,7 @@ export class RefcountEditor {
       if (count === delta) this.#taken += 1;
       if (count > 0) continue;
       this.#freed += 1;
-      this.#hint = Math.min(this.#hint, cluster);
+      this.#mayBeFree(cluster);
     }
     return true;
   }

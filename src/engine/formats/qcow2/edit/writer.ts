@@ -77,6 +77,28 @@ export class Qcow2Writer {
     return this.clusterSize / (this.#entryWords * 4);
   }
 
+  /** The active L1 table as it is now: to be looked at. */
+  get l1(): Table {
+    return this.#l1;
+  }
+
+  /**
+   * Puts other entries into the L1 table, behind which there are zeros. For these, and for whatever
+   * becomes of L2 tables in {@link storage} besides, {@link settleTables} is to be called before.
+   * @param entries not more than `l1Size` of them
+   */
+  replaceL1(entries: Table): void {
+    const l1 = new Uint32Array(this.#l1.length);
+    l1.set(entries);
+    this.#l1 = l1;
+    this.#l1Changed = true;
+  }
+
+  /** Writes the L2 tables that have changed and forgets them. */
+  settleTables(): Promise<void> {
+    return this.#l2.settle();
+  }
+
   /**
    * Puts an L1 table in place of one that is shorter.
    * @param entries its length
@@ -121,6 +143,15 @@ export class Qcow2Writer {
     // All of them have to be within the file.
     fileEnd = alignUp(fileEnd, this.unit);
     if (fileEnd > this.storage.size) await this.storage.resize(fileEnd);
+  }
+
+  /**
+   * The same in an image that has content: with clusters behind the end of the file, so that nothing
+   * that was there before shows.
+   */
+  async preallocateAtEnd(start: number, end: number): Promise<void> {
+    this.refcounts.startAt(divideRoundUp(this.storage.size, this.clusterSize));
+    await this.preallocate(start, end);
   }
 
   /**
