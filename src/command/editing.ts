@@ -7,6 +7,8 @@ import { openByName, type OpenedImage, type OpenRequest } from './images.ts';
 export interface EditedImage extends OpenedImage {
   /** `change.storage` is what the disk was opened from, and where everything is written. */
   readonly change: Change;
+  /** The same for its external data file, where it has one. */
+  readonly dataChange: Change | undefined;
 }
 
 /**
@@ -16,16 +18,21 @@ export interface EditedImage extends OpenedImage {
  */
 export async function editByName<Result>(
   context: Context,
-  request: Omit<OpenRequest, 'mode' | 'opener'>,
+  request: Omit<OpenRequest, 'mode' | 'opener'> & { mode?: 'read' | 'info' },
   work: (image: EditedImage) => Promise<Result>,
 ): Promise<Result> {
   let change: Change | undefined;
+  let dataChange: Change | undefined;
   const image = await openByName(context, {
     ...request,
-    mode: 'read',
+    mode: request.mode ?? 'read',
     opener: async (path) => {
-      change = new Change(await modify(context, path));
+      change = await openChange(context, path);
       return change.storage;
+    },
+    dataOpener: async (path) => {
+      dataChange = await openChange(context, path);
+      return dataChange.storage;
     },
   });
   try {
@@ -34,16 +41,24 @@ export async function editByName<Result>(
       const reason = 'qcow2: Image is corrupt; cannot be opened read/write';
       throw new CommandFailure(`Could not open '${request.name}': ${reason}`);
     }
-    const result = await work({ ...image, change });
+    const result = await work({ ...image, change, dataChange });
+    // What the image names has to be there before, and until it no longer names it.
+    const isCut =
+      dataChange !== undefined && dataChange.storage.size < dataChange.storage.base.size;
+    if (!isCut) await dataChange?.apply();
     await change.apply();
+    if (isCut) await dataChange?.apply();
     return result;
   } finally {
     await image.close();
+    await dataChange?.storage.base.close();
     await change?.storage.base.close();
   }
 }
 
-function modify({ host }: Context, path: string) {
+/** Opens a file for a change. Whoever asks closes `storage.base`, after the overlay. */
+export async function openChange({ host }: Context, path: string): Promise<Change> {
+  if (host.change !== undefined) return host.change(path);
   if (host.modify === undefined) throw notSupported('Changing an existing file');
-  return host.modify(path);
+  return new Change(await host.modify(path));
 }

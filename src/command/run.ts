@@ -16,17 +16,33 @@ import { info } from './info.ts';
 import { map } from './map.ts';
 import { measure } from './measure.ts';
 import { errorText } from './messages.ts';
+import { rebase } from './rebase.ts';
+import { resize } from './resize.ts';
 import { Secrets } from './secrets.ts';
 import { snapshot } from './snapshot.ts';
 
 const COMMANDS = new Map<string, Command>(
   Object.entries({
-    ...{ bench, check, checksum, compare, convert, create, dd, info, map, measure, snapshot },
+    ...{
+      bench,
+      check,
+      checksum,
+      compare,
+      convert,
+      create,
+      dd,
+      info,
+      map,
+      measure,
+      rebase,
+      resize,
+      snapshot,
+    },
   }),
 );
 
 /** Commands of the real program that are not here. */
-const MISSING = ['amend', 'bitmap', 'commit', 'rebase', 'resize'];
+const MISSING = ['amend', 'bitmap', 'commit'];
 
 const SPECS: readonly OptionSpec<'help' | 'version' | 'trace'>[] = [
   { id: 'help', short: 'h', long: 'help' },

@@ -23,9 +23,12 @@ export { FORMAT_NAMES, openImage, type OpenOptions } from './formats/index.ts';
 export type * from './formats/format.ts';
 export { looksLikeDisk } from './formats/identify.ts';
 export { luksSeconds } from './formats/luks.ts';
+export { LUKS_ITER_TIME, type LuksOptions } from './formats/luks-format.ts';
 export { readBitmap, type MarkedRange } from './formats/qcow2/bitmap-contents.ts';
 export { createQcow2, type Qcow2Options } from './formats/qcow2/edit/create.ts';
+export type { Encryption } from './formats/qcow2/edit/encryption.ts';
 export { GuestWriter, type ReadBelow } from './formats/qcow2/edit/guest-writer.ts';
+export { changeLuksKeys, type KeyChange } from './formats/qcow2/edit/luks-slots.ts';
 export { editQcow2 } from './formats/qcow2/edit/open.ts';
 export {
   applySnapshot,
@@ -55,6 +58,8 @@ export {
   type ChecksumVerdict,
   type Expectation,
 } from './operations/checksum-list.ts';
+export { commitContent, type CommitReport, type CommitTarget } from './operations/commit.ts';
+export { rebaseContent, type RebaseReport } from './operations/rebase.ts';
 export { compareDisks, type CompareOptions } from './operations/compare.ts';
 export type * from './operations/compare-report.ts';
 export {
@@ -83,13 +88,28 @@ export { missingBytes } from './operations/missing.ts';
 export type * from './operations/operation.ts';
 export { readDisk } from './operations/read.ts';
 export { Salvage, type Loss, type LossReport } from './operations/salvage.ts';
+export {
+  planResize,
+  resizeDisk,
+  type ResizeOptions,
+  type ResizePlan,
+} from './operations/resize.ts';
 export { openSnapshot, type SnapshotKey } from './operations/snapshot.ts';
 export { pacer, yieldToEvents } from './operations/yield.ts';
-export { Change } from './storage/change.ts';
+export {
+  Change,
+  writePatch,
+  type Applied,
+  type ApplyOptions,
+  type ChangeOptions,
+} from './storage/change.ts';
+export { recover, type JournalPlace, type Recovery } from './storage/journal.ts';
+export { applyPatch, openPatch, type PatchFile } from './storage/patch-file.ts';
+export type { PatchHeader, PatchKind } from './storage/patch-layout.ts';
 export { BlobStorage } from './storage/blob.ts';
 export { MemoryStorage } from './storage/memory.ts';
 export { OpfsStorage } from './storage/opfs.ts';
-export { OverlayStorage } from './storage/overlay.ts';
+export { OverlayStorage, type Overlay, type OverlayOptions } from './storage/overlay.ts';
 export { SliceStorage } from './storage/slice.ts';
-export { readPadded, type Storage } from './storage/storage.ts';
+export { readPadded, writeFresh, type Storage } from './storage/storage.ts';
 export { WritableStorage } from './storage/writable.ts';

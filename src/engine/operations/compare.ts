@@ -39,7 +39,7 @@ export async function compareDisks(
 }
 
 /** A stretch in which each disk has one kind of run. */
-interface Pair {
+export interface Pair {
   offset: number;
   length: number;
   first: ChainExtent | undefined;
@@ -219,7 +219,7 @@ class Comparison {
 }
 
 /** Reads as zeros without a look at the file: behind a disk's end as well. */
-function isEmpty(extent: ChainExtent | undefined): boolean {
+export function isEmpty(extent: ChainExtent | undefined): boolean {
   if (extent === undefined) return true;
   return !extent.unknown && (extent.kind === 'zero' || extent.kind === 'unallocated');
 }
@@ -247,12 +247,12 @@ function cut(extent: ChainExtent, { offset, length }: Pair): ChainExtent {
 }
 
 /** Walks both maps together; behind the end of a disk its extent is undefined. */
-async function* pairUp(
+export async function* pairUp(
   first: Disk,
   second: Disk,
   start: number,
   end: number,
-  strict: boolean,
+  strict = false,
 ): AsyncGenerator<Pair> {
   const a = new Cursor(first, start, end, strict);
   const b = new Cursor(second, start, end, strict);

@@ -1,0 +1,108 @@
+/** Writing what the images above a backing image hold into that backing image. */
+import { InlinePool, type CodecPool } from '../codecs/pool.ts';
+import { throwIfCancelled } from '../errors.ts';
+import type { Disk } from '../formats/format.ts';
+import { cutExtent } from '../formats/extents.ts';
+import { mapChain, type ChainExtent } from './chain.ts';
+import type { RunOptions } from './operation.ts';
+import { readExtents } from './read.ts';
+import { yieldToEvents } from './yield.ts';
+
+export interface CommitOptions extends RunOptions {
+  pool?: CodecPool | undefined;
+}
+
+/** Guest bytes. */
+export interface CommitReport {
+  copied: number;
+  zeroed: number;
+}
+
+/** What is written into. Guest offsets in bytes, multiples of 512. */
+export interface CommitTarget {
+  write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  zero(offset: number, length: number): Promise<void>;
+}
+
+/** Guest bytes that are read and written at once. */
+const COPY_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Copies everything that the images above number `depth` of the chain decide into `target`, which
+ * stands for that image and is at least as long as the disk.
+ * @throws ImageError unreadable-cluster, cancelled and those of reading and writing
+ */
+export async function commitContent(
+  disk: Disk,
+  depth: number,
+  target: CommitTarget,
+  options: CommitOptions = {},
+): Promise<CommitReport> {
+  const own = options.pool === undefined ? new InlinePool() : undefined;
+  const pool = options.pool ?? own ?? new InlinePool();
+  const { signal, progress } = options;
+  const report: CommitReport = { copied: 0, zeroed: 0 };
+  let writing: Promise<void> = Promise.resolve();
+  try {
+    for await (const run of runsAbove(disk, depth)) {
+      throwIfCancelled(signal);
+      const [first] = run;
+      const last = run.at(-1);
+      if (first === undefined || last === undefined) continue;
+      const { offset } = first;
+      const length = last.offset + last.length - offset;
+      if (isData(first)) {
+        // The next run is read while this one is written.
+        const bytes = await readExtents(run, offset, length, { pool, signal });
+        await writing;
+        writing = target.write(offset, bytes);
+        writing.catch(() => undefined);
+        report.copied += length;
+      } else {
+        await writing;
+        writing = Promise.resolve();
+        await target.zero(offset, length);
+        report.zeroed += length;
+      }
+      progress?.({ stage: 'copying', done: offset + length, total: disk.size });
+      await yieldToEvents();
+    }
+    await writing;
+    return report;
+  } finally {
+    await writing.catch(() => undefined);
+    own?.close();
+  }
+}
+
+/** What the images above `depth` decide, in runs of one kind and of bounded length. */
+async function* runsAbove(disk: Disk, depth: number): AsyncGenerator<ChainExtent[]> {
+  let run: ChainExtent[] = [];
+  let bytes = 0;
+  let end = -1;
+  for await (const batch of mapChain(disk)) {
+    for (const extent of batch) {
+      // Zeros behind the end of a short backing image are decided by the image above it.
+      if (extent.depth >= depth) continue;
+      const limit = isData(extent) ? COPY_BYTES : Infinity;
+      for (let at = extent.offset; at < extent.offset + extent.length;) {
+        const follows = at === end && run[0] !== undefined && isData(run[0]) === isData(extent);
+        if (!follows || bytes >= limit) {
+          if (run.length > 0) yield run;
+          run = [];
+          bytes = 0;
+        }
+        const to = Math.min(extent.offset + extent.length, at + limit - bytes);
+        run.push(cutExtent(extent, at, to));
+        bytes += to - at;
+        at = to;
+        end = to;
+      }
+    }
+  }
+  if (run.length > 0) yield run;
+}
+
+function isData({ kind, unknown }: ChainExtent): boolean {
+  return unknown || (kind !== 'zero' && kind !== 'unallocated');
+}

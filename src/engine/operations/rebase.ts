@@ -1,0 +1,235 @@
+/**
+ * Giving an image another backing image without changing what its guest reads: what the two backing
+ * images hold differently, and the image does not hold itself, becomes the image's own.
+ */
+import { alignDown, alignUp } from '../binary/units.ts';
+import { InlinePool, type CodecPool } from '../codecs/pool.ts';
+import { throwIfCancelled } from '../errors.ts';
+import type { Disk, Extent } from '../formats/format.ts';
+import { GuestWriter } from '../formats/qcow2/edit/guest-writer.ts';
+import type { Qcow2Writer } from '../formats/qcow2/edit/writer.ts';
+import type { Qcow2Image } from '../formats/qcow2/image.ts';
+import type { ByteRange } from '../storage/range-set.ts';
+import { mapChain } from './chain.ts';
+import { isEmpty, pairUp, type Pair } from './compare.ts';
+import type { RunOptions } from './operation.ts';
+import { readDisk } from './read.ts';
+import { pacer } from './yield.ts';
+import { isZero } from './zeros.ts';
+
+export interface RebaseOptions extends RunOptions {
+  /** Packs the clusters that have to be taken over, where they get smaller by it. */
+  compress?: boolean | undefined;
+  pool?: CodecPool | undefined;
+}
+
+/** Guest bytes. */
+export interface RebaseReport {
+  /** Of both backing images that were read and compared. */
+  compared: number;
+  /** That the image took over. */
+  copied: number;
+  /** That became zeros of its own. */
+  zeroed: number;
+}
+
+/** Guest bytes that are read and compared at once. */
+const WINDOW = 4 * 1024 * 1024;
+
+/**
+ * Takes over into the image whatever it would read differently with `next` below it. The name of
+ * its backing image is not changed by this, and nothing is complete before the writer is flushed.
+ * @param image as it is, its backing image open
+ * @param next what is to be its backing image; undefined for none
+ * @throws ImageError unreadable-cluster, cancelled and those of reading and writing
+ */
+export async function rebaseContent(
+  image: Qcow2Image,
+  writer: Qcow2Writer,
+  next: Disk | undefined,
+  options: RebaseOptions = {},
+): Promise<RebaseReport> {
+  const own = options.pool === undefined ? new InlinePool() : undefined;
+  try {
+    const pool = options.pool ?? own ?? new InlinePool();
+    return await new Rebase(image, writer, next, { ...options, pool }).run();
+  } finally {
+    own?.close();
+  }
+}
+
+class Rebase {
+  readonly #image: Qcow2Image;
+  readonly #old: Disk | undefined;
+  readonly #next: Disk | undefined;
+  readonly #writer: Qcow2Writer;
+  readonly #guest: GuestWriter;
+  readonly #options: RebaseOptions & { pool: CodecPool };
+  readonly #report: RebaseReport = { compared: 0, copied: 0, zeroed: 0 };
+  readonly #pace = pacer();
+
+  constructor(
+    image: Qcow2Image,
+    writer: Qcow2Writer,
+    next: Disk | undefined,
+    options: RebaseOptions & { pool: CodecPool },
+  ) {
+    this.#image = image;
+    this.#writer = writer;
+    this.#old = image.backing;
+    this.#next = next;
+    this.#options = options;
+    const below = (offset: number, length: number) => this.#read(this.#old, offset, length);
+    this.#guest = new GuestWriter(image, writer, below);
+  }
+
+  async run(): Promise<RebaseReport> {
+    const { size } = this.#image;
+    for (let at = 0; at < size;) {
+      const extents = await this.#image.map(at, size - at);
+      for (const extent of extents) {
+        if (extent.kind === 'unallocated') await this.#takeOver(extent);
+        at = extent.offset + extent.length;
+        this.#options.progress?.({ stage: 'comparing', done: at, total: size });
+      }
+      if (extents.length === 0) break;
+    }
+    return this.#report;
+  }
+
+  /** A run that the image does not hold: windows of it in which the two may differ. */
+  async #takeOver({ offset, length }: Extent): Promise<void> {
+    const { unit } = this.#writer;
+    const end = offset + length;
+    // Whole units, from the one that follows what was looked at last.
+    let start = offset;
+    let reached = offset;
+    for await (const pair of this.#pairs(offset, end)) {
+      throwIfCancelled(this.#options.signal);
+      const pause = this.#pace();
+      if (pause !== undefined) await pause;
+      if (isSame(pair)) continue;
+      let at = Math.max(reached, alignDown(pair.offset, unit));
+      const until = Math.min(end, alignUp(pair.offset + pair.length, unit));
+      while (at < until) {
+        const isFar = at > reached || at - start >= WINDOW;
+        if (isFar) {
+          await this.#compare({ offset: start, length: reached - start });
+          start = at;
+        }
+        reached = Math.min(until, start + WINDOW);
+        at = reached;
+      }
+    }
+    await this.#compare({ offset: start, length: reached - start });
+  }
+
+  /** Both backing images run by run; where one is missing, the other's runs. */
+  async *#pairs(start: number, end: number): AsyncGenerator<Pair> {
+    const [old, next] = [this.#old, this.#next];
+    if (old !== undefined && next !== undefined) {
+      yield* pairUp(old, next, start, end);
+      return;
+    }
+    const only = old ?? next;
+    if (only === undefined) return;
+    for await (const batch of mapChain(only, start, Math.max(0, end - start))) {
+      for (const extent of batch) {
+        const { offset, length } = extent;
+        yield { offset, length, first: extent, second: undefined, sameStatus: true };
+      }
+    }
+  }
+
+  async #compare({ offset, length }: ByteRange): Promise<void> {
+    if (length === 0) return;
+    const { unit } = this.#writer;
+    const [old, next] = await Promise.all([
+      this.#read(this.#old, offset, length),
+      this.#read(this.#next, offset, length),
+    ]);
+    this.#report.compared += length;
+    for (let at = 0; at < length;) {
+      const unitEnd = (from: number) =>
+        Math.min(length, alignDown(offset + from, unit) + unit - offset);
+      const isEqual = (from: number) => equal(old, next, from, unitEnd(from));
+      if (isEqual(at)) {
+        at = unitEnd(at);
+        continue;
+      }
+      const empty = isZero(old.subarray(at, unitEnd(at)));
+      let to = unitEnd(at);
+      while (to < length && !isEqual(to) && isZero(old.subarray(to, unitEnd(to))) === empty) {
+        to = unitEnd(to);
+      }
+      await this.#own(offset + at, old.slice(at, to), empty);
+      at = to;
+    }
+  }
+
+  /** What was the old backing image's becomes the image's own. */
+  async #own(offset: number, bytes: Uint8Array<ArrayBuffer>, empty: boolean): Promise<void> {
+    const { length } = bytes;
+    if (empty) {
+      this.#report.zeroed += length;
+      await this.#guest.zero(offset, length);
+      return;
+    }
+    this.#report.copied += length;
+    const { clusterSize, isExtended } = this.#writer;
+    // Where subclusters are there already, the cluster cannot be packed as a whole.
+    if (this.#options.compress !== true || isExtended || offset % clusterSize !== 0) {
+      await this.#guest.write(offset, bytes);
+      return;
+    }
+    await this.#pack(offset, bytes);
+  }
+
+  async #pack(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { clusterSize } = this.#writer;
+    const data = new Uint8Array(alignUp(bytes.length, clusterSize));
+    data.set(bytes);
+    const { codec } = this.#image;
+    const { packed, lengths } = await this.#options.pool.pack({ codec, data, clusterSize });
+    let from = 0;
+    for (const [index, length] of lengths.entries()) {
+      const at = index * clusterSize;
+      const plain = bytes.slice(at, at + clusterSize);
+      if (length === 0) await this.#guest.write(offset + at, plain);
+      else await this.#guest.writePacked(offset + at, packed.slice(from, from + length));
+      from += length;
+    }
+  }
+
+  /** Zeros behind the end of a disk, and where there is none. */
+  async #read(
+    disk: Disk | undefined,
+    offset: number,
+    length: number,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(length);
+    const there = disk === undefined ? 0 : Math.min(length, disk.size - offset);
+    if (disk === undefined || there <= 0) return bytes;
+    const { pool, signal } = this.#options;
+    bytes.set(await readDisk(disk, offset, there, { pool, signal }));
+    return bytes;
+  }
+}
+
+/** Known without reading: zeros in both, or the very same place of the same file. */
+function isSame({ first, second }: Pair): boolean {
+  if (first === undefined || second === undefined) return isEmpty(first) && isEmpty(second);
+  if (isEmpty(first) && isEmpty(second)) return true;
+  return (
+    first.storage === second.storage &&
+    first.kind === second.kind &&
+    first.kind === 'data' &&
+    !first.unknown &&
+    first.hostOffset - first.offset === second.hostOffset - second.offset
+  );
+}
+
+function equal(a: Uint8Array, b: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (a[at] !== b[at]) return false;
+  return true;
+}
