@@ -30,7 +30,7 @@ const MISSING = {
  * What the new image is to be like.
  * @throws CommandFailure for what no image can be and what cannot be made here
  */
-export function qcow2Target(context: Context, task: ConvertTask): Qcow2Options {
+export async function qcow2Target(context: Context, task: ConvertTask): Promise<Qcow2Options> {
   const { given, target } = task;
   for (const id of Object.keys(MISSING) as (keyof typeof MISSING)[]) {
     if (given.has(id)) throw notSupported(MISSING[id]);
@@ -39,11 +39,15 @@ export function qcow2Target(context: Context, task: ConvertTask): Qcow2Options {
   const backingFormat = given.value('backing-format');
   if (backingFormat !== undefined) values.set('backing_fmt', backingFormat);
   if (values.text('backing_file') !== undefined) throw notSupported('The option backing_file');
+  const isEncrypted = values.isOn('encryption') || values.text('encrypt.format') !== undefined;
+  if (given.has('compress') && isEncrypted) {
+    throw new CommandFailure('Compression and encryption not supported at the same time');
+  }
   if (given.has('compress') && (values.text('preallocation') ?? 'off') !== 'off') {
     throw new CommandFailure('Compression and preallocation not supported at the same time');
   }
   try {
-    return qcow2Options(values);
+    return await qcow2Options(context, values);
   } catch (error) {
     if (!(error instanceof OptionFault)) throw error;
     const text = `${target}: error while converting qcow2: ${error.message}`;

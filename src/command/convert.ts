@@ -65,7 +65,7 @@ async function copyQcow2(
   disks: readonly Disk[],
   line: ProgressLine,
 ): Promise<void> {
-  const image = qcow2Target(context, task);
+  const image = await qcow2Target(context, task);
   const target = await openTarget(context, task, 0);
   try {
     await copyToQcow2(context, task, { disks, target, image, line }, copyText);

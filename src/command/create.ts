@@ -44,7 +44,9 @@ type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
 /** Options in the order in which they are printed; the first ones have a value always. */
 const PRINTED = {
   qcow2: [
-    ...['encryption', 'encrypt.format', 'cluster_size', 'extended_l2', 'preallocation'],
+    ...['encryption', 'encrypt.format', 'encrypt.key-secret', 'encrypt.cipher-alg'],
+    ...['encrypt.cipher-mode', 'encrypt.ivgen-alg', 'encrypt.ivgen-hash-alg', 'encrypt.hash-alg'],
+    ...['encrypt.iter-time', 'cluster_size', 'extended_l2', 'preallocation'],
     ...['compression_type', 'size', 'compat', 'backing_file', 'backing_fmt', 'data_file'],
     ...['data_file_raw', 'lazy_refcounts', 'refcount_bits', 'nocow', 'extent_size_hint'],
   ],
@@ -213,7 +215,7 @@ async function write(
   values: CreationValues,
 ): Promise<void> {
   const size = roundedSize(values);
-  const options = format === 'qcow2' ? qcow2Options(values) : undefined;
+  const options = format === 'qcow2' ? await qcow2Options(context, values) : undefined;
   const preallocation = values.text('preallocation') ?? 'off';
   if (options !== undefined) checkSize(options, size);
   else if (!PREALLOCATION.includes(preallocation)) {

@@ -94,6 +94,15 @@ const QCOW2_HELP = `  backing_file=<str>     - What the new image is based on
   cluster_size=<size>    - Bytes of a cluster, 512 to 2M
   compat=<str>           - Version of the format: v2 [0.10] or v3 [1.1]
   compression_type=<str> - zlib or zstd
+  encrypt.cipher-alg=<str>  - aes-128, aes-192 or aes-256
+  encrypt.cipher-mode=<str> - xts, cbc, ecb or ctr
+  encrypt.format=<str>   - luks, or aes, which is too weak to keep a secret
+  encrypt.hash-alg=<str> - What keys are derived with
+  encrypt.iter-time=<num> - How long unlocking takes, milliseconds
+  encrypt.ivgen-alg=<str> - plain64, plain or essiv
+  encrypt.ivgen-hash-alg=<str> - The digest of essiv
+  encrypt.key-secret=<str> - The passphrase, by the id of a secret
+  encryption=<bool (on/off)> - The same as encrypt.format=aes
   extended_l2=<bool (on/off)> - Parts of clusters have places of their own
   lazy_refcounts=<bool (on/off)> - Refcounts may be behind while the image is in use
   preallocation=<str>    - off, metadata, falloc or full

@@ -1,7 +1,8 @@
 /** The creation options of qcow2 as the engine takes them, checked in the real program's words. */
 import type { Qcow2Options } from '../engine/index.ts';
-import { notSupported } from './context.ts';
+import { notSupported, type Context } from './context.ts';
 import type { CreationValues } from './creation-values.ts';
+import { encryptionOf, readEncryption } from './encryption-options.ts';
 import { OptionFault } from './option-text.ts';
 
 const NEWER = 'compatibility level 1.1 and above (use version=v3 or greater)';
@@ -10,15 +11,17 @@ const MODES = ['off', 'metadata', 'falloc', 'full'] as const;
 export const PREALLOCATION: readonly string[] = MODES;
 
 /** Options that the real program has and this one has not. */
-const MISSING = [
-  ...['encryption', 'encrypt.format', 'data_file', 'data_file_raw', 'nocow', 'extent_size_hint'],
-];
+const MISSING = ['data_file', 'data_file_raw', 'nocow', 'extent_size_hint'];
 
 /**
- * What a new image is to be like.
+ * What a new image is to be like. Whoever makes it gets the passphrase with it, if there is one.
  * @throws OptionFault for what no image can be, CommandFailure for what cannot be made here
  */
-export function qcow2Options(values: CreationValues): Qcow2Options {
+export async function qcow2Options(
+  context: Context,
+  values: CreationValues,
+): Promise<Qcow2Options> {
+  const encryption = readEncryption(values);
   const version = versionOf(values.text('compat') ?? '1.1');
   const preallocation = oneOf(MODES, 'preallocation', values.text('preallocation') ?? 'off');
   const compressionType = oneOf(
@@ -36,13 +39,14 @@ export function qcow2Options(values: CreationValues): Qcow2Options {
     preallocation,
     backingName: values.text('backing_file') ?? '',
     backingFormat: values.text('backing_fmt') ?? '',
+    encryption: undefined,
   };
   checkTogether(options);
   for (const name of MISSING) {
     const isGiven = values.isOn(name) || (values.text(name) ?? '') !== '';
     if (isGiven || (values.number(name) ?? 0n) !== 0n) throw notSupported(`The option ${name}`);
   }
-  return options;
+  return { ...options, encryption: await encryptionOf(context, encryption) };
 }
 
 function versionOf(compat: string): 2 | 3 {

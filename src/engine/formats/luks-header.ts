@@ -3,53 +3,36 @@
  * Specification: «LUKS On-Disk Format Specification», version 1, figures 1 and 2. The order of the
  * tests and their words are QEMU's, so that a header with several faults gets the same verdict.
  */
-import { struct, u16, u32 } from '../binary/struct.ts';
 import { divideRoundUp, alignUp, SECTOR } from '../binary/units.ts';
 import { digestBytes, isDigestName, type DigestName } from '../codecs/crypto/digests.ts';
 import type { CipherMode } from '../codecs/crypto/sector-cipher.ts';
 import type { VectorKind } from '../codecs/crypto/vectors.ts';
 import { ImageError } from '../errors.ts';
+import {
+  CIPHER_AT,
+  DIGEST_AT,
+  DIGEST_BYTES,
+  HASH_AT,
+  HEADER,
+  MAGIC,
+  MATERIAL_SECTORS,
+  MODE_AT,
+  NAME_BYTES,
+  SALT_AT,
+  SALT_BYTES,
+  SLOT,
+  SLOT_AT,
+  SLOT_DISABLED,
+  SLOT_ENABLED,
+  SLOT_SALT_AT,
+  SLOT_SIZE,
+  SLOTS,
+  STRIPES,
+  UUID_AT,
+  UUID_BYTES,
+} from './luks-layout.ts';
 
-const MAGIC = 'LUKS\xba\xbe';
-const SLOTS = 8;
-const SLOT_AT = 208;
-const SLOT_SIZE = 48;
-const SLOT_ENABLED = 0x00ac71f3;
-const SLOT_DISABLED = 0x0000dead;
-/** Nobody has ever made another number of stripes. */
-const STRIPES = 4000;
-/** Key material begins here at the earliest, and takes a multiple of this: sectors. */
-const MATERIAL_SECTORS = 8;
-const DIGEST_BYTES = 20;
-const SALT_BYTES = 32;
-
-/** Bytes of the header without the key material. */
-export const LUKS_HEADER_BYTES = SLOT_AT + SLOTS * SLOT_SIZE;
-
-/** «partition header layout», the numbers; names are text between them. */
-const HEADER = struct({
-  version: u16(6, 'Version of the format'),
-  payloadOffset: u32(104, 'Where the encrypted data begins, sectors'),
-  keyBytes: u32(108, 'Length of the master key, bytes', 'bytes'),
-  iterations: u32(164, 'Rounds for the digest of the master key', 'count'),
-});
-const CIPHER_AT = 8;
-const MODE_AT = 40;
-const HASH_AT = 72;
-const DIGEST_AT = 112;
-const SALT_AT = 132;
-const UUID_AT = 168;
-const NAME_BYTES = 32;
-const UUID_BYTES = 40;
-
-/** «key slot layout». */
-const SLOT = struct({
-  state: u32(0, 'In use or not', 'bits'),
-  iterations: u32(4, 'Rounds for the password', 'count'),
-  keyOffset: u32(40, 'Where the key material begins, sectors'),
-  stripes: u32(44, 'Stripes of the key material', 'count'),
-});
-const SLOT_SALT_AT = 8;
+export { LUKS_HEADER_BYTES } from './luks-layout.ts';
 
 export interface LuksSlot {
   active: boolean;

@@ -8,7 +8,13 @@ import { deriveKey, digest, digestBytes, roundsPerSecond } from '../codecs/crypt
 import { makeSectorCipher, type SectorCipher } from '../codecs/crypto/sector-cipher.ts';
 import { makeVectors } from '../codecs/crypto/vectors.ts';
 import { ImageError } from '../errors.ts';
-import { LUKS_HEADER_BYTES, luksFault, parseLuksHeader, type LuksHeader } from './luks-header.ts';
+import {
+  LUKS_HEADER_BYTES,
+  luksFault,
+  parseLuksHeader,
+  type LuksAlgorithm,
+  type LuksHeader,
+} from './luks-header.ts';
 
 /** Reads from the start of the LUKS header, exactly `length` bytes. @throws where it may not */
 export type LuksReader = (offset: number, length: number) => Promise<Uint8Array<ArrayBuffer>>;
@@ -60,21 +66,54 @@ export async function unlockLuks(
   read: LuksReader,
   passphrase: Uint8Array<ArrayBuffer>,
 ): Promise<SectorCipher | undefined> {
-  refuseUnknown(header);
-  for (const [index, { active }] of header.info.slots.entries()) {
-    if (!active) continue;
-    const key = await trySlot(header, index, read, passphrase);
-    if (key === undefined) continue;
-    try {
-      return await cipherFor(header, key);
-    } finally {
-      key.fill(0);
-    }
+  const key = await findMasterKey(header, read, passphrase);
+  if (key === undefined) return undefined;
+  try {
+    return await luksCipher(header.algorithm, key);
+  } finally {
+    key.fill(0);
+  }
+}
+
+/**
+ * The same, for the master key itself: whoever gets it overwrites it with zeros.
+ * @throws ImageError as {@link unlockLuks}
+ */
+export async function findMasterKey(
+  header: LuksHeader,
+  read: LuksReader,
+  passphrase: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  for (const index of header.info.slots.keys()) {
+    const key = await tryLuksSlot(header, index, read, passphrase);
+    if (key !== undefined) return key;
   }
   return undefined;
 }
 
-function refuseUnknown(header: LuksHeader): void {
+/**
+ * Tries a passphrase on one key slot.
+ * @returns the master key, which the caller overwrites with zeros; undefined where the slot is not
+ * in use or the passphrase does not open it
+ * @throws ImageError as {@link unlockLuks}
+ */
+export async function tryLuksSlot(
+  header: LuksHeader,
+  index: number,
+  read: LuksReader,
+  passphrase: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  refuseUnusual(header);
+  return header.info.slots[index]?.active === true
+    ? openSlot(header, index, read, passphrase)
+    : undefined;
+}
+
+/**
+ * Refuses what is not opened here, and so is not to be made either.
+ * @throws ImageError unsupported-feature, too-large
+ */
+export function refuseUnusual(header: LuksHeader): void {
   const { algorithm, keyBytes, hash } = header;
   if (algorithm.cipher !== 'aes' || keyBytes > MAX_KEY_BYTES) {
     throw new ImageError('unsupported-feature', { feature: `LUKS cipher ${algorithm.cipher}` });
@@ -87,7 +126,7 @@ function refuseUnknown(header: LuksHeader): void {
 }
 
 /** The master key, or undefined where the passphrase does not open this slot. */
-async function trySlot(
+async function openSlot(
   header: LuksHeader,
   index: number,
   read: LuksReader,
@@ -104,7 +143,7 @@ async function trySlot(
   if (header.algorithm.mode === 'xts' && keyBytes % 2 !== 0) {
     luksFault('key bytes', keyBytes, '', 'XTS cipher key length should be a multiple of 2');
   }
-  const cipher = await cipherFor(header, slotKey);
+  const cipher = await luksCipher(header.algorithm, slotKey);
   slotKey.fill(0);
   // The last sector may be cut short: what is behind does not change what is before.
   const padded = new Uint8Array(alignUp(length, SECTOR));
@@ -126,11 +165,11 @@ async function isMasterKey(
   return found.every((byte, at) => byte === expected[at]);
 }
 
-async function cipherFor(
-  { algorithm }: LuksHeader,
+/** The cipher of a key: the master key for the content, another for the material of its slot. */
+export async function luksCipher(
+  { mode, vectors, vectorHash }: LuksAlgorithm,
   key: Uint8Array<ArrayBuffer>,
 ): Promise<SectorCipher> {
-  const { mode, vectors, vectorHash } = algorithm;
   const vectorKey = vectorHash === undefined ? key : digest(vectorHash, key);
   return makeSectorCipher(mode, key, makeVectors(vectors, vectorKey));
 }

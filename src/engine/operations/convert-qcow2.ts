@@ -57,7 +57,11 @@ export async function convertToQcow2(
   const size = sources.reduce((sum, disk) => sum + disk.size, 0);
   try {
     const writer = await createQcow2(target, size, options.image);
-    const copy = new Copy(writer, size, { ...options, pool });
+    // Clusters that have their places already read as noise: zeros have to be written, too.
+    const { preallocation = 'off' } = options.image ?? {};
+    const isNoise = writer.cipher !== undefined && preallocation !== 'off';
+    const sparse = isNoise ? 0 : options.sparse;
+    const copy = new Copy(writer, size, { ...options, pool, sparse });
     if (options.compress === true) await copy.addPacked(sources);
     else await copy.addAll(sources);
     await copy.end();
@@ -175,7 +179,8 @@ class Copy {
     for (const placed of await this.#writer.place(offset, bytes.length)) {
       const at = placed.guestOffset - offset;
       const part = bytes.subarray(at, at + placed.length);
-      await this.#lanes.add(() => storage.write(placed.hostOffset, part));
+      const encoded = await this.#writer.encode(part, placed);
+      await this.#lanes.add(() => storage.write(placed.hostOffset, encoded));
     }
   }
 

@@ -1,8 +1,9 @@
 /**
  * LUKS keeps a key spread over some thousand stripes, so that it is gone when any of them is
- * overwritten. «LUKS On-Disk Format Specification», version 1, 2.4: AFmerge, H1.
+ * overwritten. «LUKS On-Disk Format Specification», version 1, 2.4: AFsplit, AFmerge, H1.
  */
 import { bigEndian, digest, digestBytes, type DigestName } from './digests.ts';
+import { randomBytes } from './random.ts';
 
 /**
  * Puts a key together again.
@@ -23,6 +24,26 @@ export function mergeStripes(
     }
   }
   return key;
+}
+
+/**
+ * Spreads a key over stripes: random ones, and a last one that makes the sum right.
+ * @returns `stripes` times as many bytes as the key has
+ */
+export function splitStripes(
+  key: Uint8Array,
+  stripes: number,
+  hash: DigestName,
+): Uint8Array<ArrayBuffer> {
+  const last = (stripes - 1) * key.length;
+  const material = randomBytes(last + key.length);
+  const sum = mergeStripes(material, key.length, stripes - 1, hash);
+  diffuse(sum, hash);
+  for (let at = 0; at < key.length; at++) {
+    material[last + at] = (key[at] as number) ^ (sum[at] as number);
+  }
+  sum.fill(0);
+  return material;
 }
 
 /** Replaces each piece of a digest's size by the digest of its number and itself. */

@@ -11,8 +11,9 @@ import type { Header } from './header.ts';
 import { headerFault } from './header-fault.ts';
 import type { Qcow2Image } from './image.ts';
 
-/** The encryption method of the header: 1 is the legacy AES, 2 is LUKS. */
-const LUKS = 2;
+/** The encryption method of the header. */
+export const LEGACY_AES = 1;
+export const LUKS = 2;
 /** Bytes of the legacy AES' key: the passphrase itself. */
 const AES_KEY_BYTES = 16;
 /** QEMU refuses offsets from here on, bytes. */
@@ -27,11 +28,11 @@ export async function readEncryption(
   header: Header,
 ): Promise<LuksHeader | undefined> {
   if (header.cryptMethod !== LUKS || header.luks === undefined) return undefined;
-  return readLuksHeader(readerOf(storage, header.luks));
+  return readLuksHeader(luksReader(storage, header.luks));
 }
 
-/** Reads within the clusters of the LUKS header only. */
-function readerOf(storage: Storage, place: NonNullable<Header['luks']>): LuksReader {
+/** Reads within the clusters of the LUKS header only; offsets count from its start. */
+export function luksReader(storage: Storage, place: NonNullable<Header['luks']>): LuksReader {
   return (offset, length) => {
     if (offset + length > place.length) {
       const message = 'Request for data outside of extension header';
@@ -81,11 +82,12 @@ async function cipherOf(
   if (header.cryptMethod !== LUKS) return counting('guest', await legacyCipher(passphrase));
   if (luksError !== undefined) throw luksError;
   if (luks === undefined || header.luks === undefined) return undefined;
-  const cipher = await unlockLuks(luks, readerOf(storage, header.luks), passphrase);
+  const cipher = await unlockLuks(luks, luksReader(storage, header.luks), passphrase);
   return cipher === undefined ? undefined : counting('host', cipher);
 }
 
-function counting(countsBy: Cipher['countsBy'], cipher: SectorCipher): Cipher {
+/** What encrypts the content of a qcow2 image: LUKS counts by the file, the legacy AES does not. */
+export function counting(countsBy: Cipher['countsBy'], cipher: SectorCipher): Cipher {
   return {
     countsBy,
     decrypt: (bytes, offset) => cipher.decrypt(bytes, offset),
@@ -98,7 +100,7 @@ function counting(countsBy: Cipher['countsBy'], cipher: SectorCipher): Cipher {
  * the numbers of the guest's sectors. Nothing in the image tells a wrong passphrase from the right
  * one: with a wrong one, the content is noise.
  */
-async function legacyCipher(passphrase: Uint8Array): Promise<SectorCipher> {
+export async function legacyCipher(passphrase: Uint8Array): Promise<SectorCipher> {
   const key = new Uint8Array(AES_KEY_BYTES);
   key.set(passphrase.subarray(0, AES_KEY_BYTES));
   const cipher = await makeSectorCipher('cbc', key, makeVectors('plain64', key));

@@ -3,6 +3,7 @@ import { divideRoundUp } from '../../../binary/units.ts';
 import { ImageError } from '../../../errors.ts';
 import type { Storage } from '../../../storage/storage.ts';
 import { LIMITS } from '../layout.ts';
+import { encryptNew, type Encryption } from './encryption.ts';
 import type { HeaderContent } from './header-writer.ts';
 import { RefcountEditor } from './refcount-editor.ts';
 import { Qcow2Writer } from './writer.ts';
@@ -20,6 +21,8 @@ export interface Qcow2Options {
   /** '' for none. */
   backingName: string;
   backingFormat: string;
+  /** undefined: none. */
+  encryption: Encryption | undefined;
 }
 
 /** qemu-img's defaults. */
@@ -33,6 +36,7 @@ export const QCOW2_DEFAULTS: Qcow2Options = {
   preallocation: 'off',
   backingName: '',
   backingFormat: '',
+  encryption: undefined,
 };
 
 const FEATURE = { compression: 1n << 3n, extendedL2: 1n << 4n, lazyRefcounts: 1n } as const;
@@ -47,7 +51,14 @@ export async function createQcow2(
   size: number,
   options: Partial<Qcow2Options> = {},
 ): Promise<Qcow2Writer> {
-  const chosen = { ...QCOW2_DEFAULTS, ...options };
+  try {
+    return await create(storage, size, { ...QCOW2_DEFAULTS, ...options });
+  } finally {
+    options.encryption?.passphrase.fill(0);
+  }
+}
+
+async function create(storage: Storage, size: number, chosen: Qcow2Options): Promise<Qcow2Writer> {
   const { clusterSize, refcountBits } = chosen;
   const coverage = (clusterSize / (chosen.extendedL2 ? 16 : 8)) * clusterSize;
   const entries = divideRoundUp(size, coverage);
@@ -67,6 +78,7 @@ export async function createQcow2(
   writer.header.fields.size = size;
   writer.header.backingName = chosen.backingName;
   writer.header.backingFormat = chosen.backingFormat;
+  if (chosen.encryption !== undefined) await encryptNew(writer, chosen.encryption);
   return writer;
 }
 

@@ -322,8 +322,8 @@ export class GuestWriter {
   }
 
   async #writeData(guest: number, host: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    if (this.#cipher === undefined) return this.#data.write(host, bytes);
-    throw new ImageError('unsupported-feature', { feature: `encrypted writing at ${guest}` });
+    const place = { guestOffset: guest, hostOffset: host };
+    return this.#data.write(host, await this.#writer.encode(bytes, place));
   }
 
   /** Zeros within one cluster: written only where there is something else. */

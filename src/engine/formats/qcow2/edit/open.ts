@@ -65,12 +65,14 @@ export async function editQcow2(image: Qcow2Image): Promise<Qcow2Writer> {
   const { header, storage, clusterSize } = image;
   if (header.corrupt) throw new ImageError('image-corrupt', { name: storage.name });
   if (header.dirty) throw new ImageError('image-dirty', { name: storage.name });
-  return new Qcow2Writer(
+  const writer = new Qcow2Writer(
     storage,
     await headerContent(image),
     await openRefcounts(storage, image, clusterSize),
     image.l1.slice(),
   );
+  writer.cipher = image.cipher;
+  return writer;
 }
 
 async function openRefcounts(

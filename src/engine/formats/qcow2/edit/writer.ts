@@ -4,6 +4,7 @@
  * them, so that the same calls make the same file.
  */
 import { alignDown, alignUp, divideRoundUp, isAligned, powerOfTwo } from '../../../binary/units.ts';
+import type { Cipher } from '../../../codecs/cipher.ts';
 import { ImageError } from '../../../errors.ts';
 import type { Storage } from '../../../storage/storage.ts';
 import { compressedLayout, type CompressedLayout } from '../mapping.ts';
@@ -17,6 +18,8 @@ import { entryHigh, entryLow, wordsToBytes } from './words.ts';
 const SLICE_BYTES = 64 * 1024;
 export const SUBCLUSTERS = 32;
 /** Written at once where clusters that were used before have to become zeros. */
+/** QEMU encrypts at most so many clusters at once; an allocation ends with them. */
+const ENCRYPTED_CLUSTERS = 32;
 const ZERO_CHUNK = 1024 * 1024;
 
 /** Where guest bytes go. Bytes. */
@@ -43,6 +46,10 @@ export class Qcow2Writer {
   readonly refcounts: RefcountEditor;
   readonly clusterSize: number;
   readonly #l2: L2Editor;
+  /** What the content is encrypted with; undefined where it is not. */
+  cipher: Cipher | undefined;
+  /** What a new image has below it: shows in the parts of new clusters that {@link place} leaves. */
+  below: ReadBelow | undefined;
   readonly #packing: CompressedLayout;
   /** 32-bit words of an L2 entry. */
   readonly #entryWords: number;
@@ -123,8 +130,35 @@ export class Qcow2Writer {
    * @param offset guest offset, bytes
    * @returns the places in guest order, together `length` bytes
    */
-  place(offset: number, length: number): Promise<Placement[]> {
-    return this.#placeAll(offset, length, true);
+  async place(offset: number, length: number): Promise<Placement[]> {
+    if (this.cipher === undefined) return this.#placeAll(offset, length, true);
+    const placements: Placement[] = [];
+    const most = ENCRYPTED_CLUSTERS * this.clusterSize;
+    const end = offset + length;
+    for (let at = offset; at < end;) {
+      const until = Math.min(end, alignDown(at, this.clusterSize) + most);
+      placements.push(...(await this.#placeAll(at, until - at, true)));
+      at = until;
+    }
+    return placements;
+  }
+
+  /**
+   * Guest bytes as they are to be in the file: encrypted where the image is.
+   * @param bytes whole sectors of 512 bytes; they stay as they are
+   * @throws ImageError unreadable-cluster (locked) where the passphrase was not given
+   */
+  encode(
+    bytes: Uint8Array,
+    { guestOffset, hostOffset }: Pick<Placement, 'guestOffset' | 'hostOffset'>,
+  ): Uint8Array | Promise<Uint8Array> {
+    const { cipher } = this;
+    if (cipher !== undefined) {
+      return cipher.encrypt(bytes, cipher.countsBy === 'host' ? hostOffset : guestOffset);
+    }
+    if (this.header.fields.cryptMethod === 0) return bytes;
+    const where = { guestOffset, hostOffset, length: bytes.length };
+    throw new ImageError('unreadable-cluster', { ...where, reason: 'locked' });
   }
 
   /**
@@ -241,16 +275,13 @@ export class Qcow2Writer {
     for (let i = 0; i < taken; i++) {
       this.#setEntry(table, first + i, COPIED_HIGH, base + i * clusterSize);
     }
-    const until = Math.min(end, (first + taken) * clusterSize);
-    const hostOf = (guest: number) => base + (guest - first * clusterSize);
-    const placement = { guestOffset: start, hostOffset: hostOf(start), length: until - start };
+    const shift = base - first * clusterSize;
+    const placement = { guestOffset: start, hostOffset: start + shift, length: until - start };
     if (!isData) return placement;
     this.#markSubclusters(table, start, until);
-    // What is left of the first and the last one has to be zeros: what was there before is not.
-    const unit = this.unit;
-    if (start % unit !== 0 || until % unit !== 0) {
-      await this.#clear(hostOf(alignDown(start, unit)), hostOf(alignUp(until, unit)));
-    }
+    // What is left of the first and the last one has to be there, too, in place of what was before.
+    await this.#fill(alignDown(start, this.unit), start, shift, isZero.start);
+    await this.#fill(until, alignUp(until, this.unit), shift, isZero.end);
     return placement;
   }
 
@@ -265,8 +296,8 @@ export class Qcow2Writer {
     const tail = alignUp(end, unit);
     const hasNewHead = head < start && !this.#isMarked(table, start);
     const hasNewTail = end < tail && !this.#isMarked(table, end - 1);
-    if (hasNewHead) await this.#clear(head + shift, start + shift);
-    if (hasNewTail) await this.#clear(end + shift, tail + shift);
+    if (hasNewHead) await this.#fill(head, start, shift, this.#isZero(table, start));
+    if (hasNewTail) await this.#fill(end, tail, shift, this.#isZero(table, end - 1));
     this.#markSubclusters(table, start, end);
   }
 
@@ -274,18 +305,53 @@ export class Qcow2Writer {
   #isMarked(table: L2Table, guestOffset: number): boolean {
     const subcluster = Math.floor(guestOffset / this.unit);
     const cluster = Math.floor(subcluster / SUBCLUSTERS);
+  /** Whether the part of a cluster that holds a guest offset says itself that it reads as zeros. */
+  #isZero(table: L2Table, guestOffset: number): boolean {
+    const cluster = Math.floor(guestOffset / this.clusterSize);
+    if (!this.isExtended) {
+      const low = table.words[(cluster % this.l2Entries) * 2 + 1] as number;
+      return (low & ZERO_LOW) !== 0;
+    }
+    const subcluster = Math.floor(guestOffset / this.unit) % SUBCLUSTERS;
+    const word = table.words[(cluster % this.l2Entries) * 4 + 2] as number;
+    return ((word >>> subcluster) & 1) === 1;
+  }
+
+  /**
+   * Puts into new parts of clusters what they read as before: zeros, or what is below. Bytes.
+   * @param shift from guest to host offset, bytes
+   */
+  async #fill(start: number, end: number, shift: number, isZero: boolean): Promise<void> {
+    if (start === end) return;
+    if (isZero || this.below === undefined) return this.#clear(start, end, shift);
+    // Clusters may reach beyond the end of the disk, where there is nothing.
+    const within = Math.max(0, Math.min(end, this.header.fields.size) - start);
+    const bytes = new Uint8Array(end - start);
+    if (within > 0) bytes.set(await this.below(start, within));
+    const place = { guestOffset: start, hostOffset: start + shift };
+    await this.storage.write(place.hostOffset, await this.encode(bytes, place));
+  }
+
     const word = table.words[(cluster % this.l2Entries) * 4 + 3] as number;
     return ((word >>> (subcluster % SUBCLUSTERS)) & 1) === 1;
   }
 
-  /** Makes a range of the file zeros; behind its end there is nothing to write. Bytes. */
-  async #clear(start: number, end: number): Promise<void> {
+  /**
+   * Makes a guest range zeros in the file. Behind its end there is nothing to write, unless zeros
+   * are encrypted, too. Bytes.
+   * @param shift from guest to host offset, bytes
+   */
+  async #clear(start: number, end: number, shift: number): Promise<void> {
+    if (start === end) return;
     const { storage } = this;
-    const old = Math.min(end, storage.size);
-    for (let at = start; at < old; at += ZERO_CHUNK) {
-      await storage.write(at, new Uint8Array(Math.min(ZERO_CHUNK, old - at)));
+    const isPlain = this.cipher === undefined;
+    const until = isPlain ? Math.min(end, storage.size - shift) : end;
+    for (let at = start; at < until; at += ZERO_CHUNK) {
+      const zeros = new Uint8Array(Math.min(ZERO_CHUNK, until - at));
+      const place = { guestOffset: at, hostOffset: at + shift };
+      await storage.write(place.hostOffset, await this.encode(zeros, place));
     }
-    if (end > storage.size) await storage.resize(end);
+    if (end + shift > storage.size) await storage.resize(end + shift);
   }
 
   /**
