@@ -8,7 +8,8 @@ import type { Cipher } from '../../../codecs/cipher.ts';
 import { ImageError } from '../../../errors.ts';
 import type { Storage } from '../../../storage/storage.ts';
 import { compressedLayout, type CompressedLayout } from '../mapping.ts';
-import { COMPRESSED_HIGH, COPIED_HIGH, entryOffset, type Table } from '../tables.ts';
+import { COMPRESSED_HIGH, COPIED_HIGH, entryOffset, ZERO_LOW, type Table } from '../tables.ts';
+import type { ReadBelow } from './guest-writer.ts';
 import { serializeHeader, type HeaderContent } from './header-writer.ts';
 import { L2Editor, type L2Table } from './l2-editor.ts';
 import type { RefcountEditor } from './refcount-editor.ts';
@@ -17,9 +18,9 @@ import { entryHigh, entryLow, wordsToBytes } from './words.ts';
 /** QEMU looks at L2 tables in slices of at most this many bytes; an allocation ends with one. */
 const SLICE_BYTES = 64 * 1024;
 export const SUBCLUSTERS = 32;
-/** Written at once where clusters that were used before have to become zeros. */
 /** QEMU encrypts at most so many clusters at once; an allocation ends with them. */
 const ENCRYPTED_CLUSTERS = 32;
+/** Written at once where clusters that were used before have to become zeros. */
 const ZERO_CHUNK = 1024 * 1024;
 
 /** Where guest bytes go. Bytes. */
@@ -42,14 +43,16 @@ interface Run {
 /** An image that is written to; what it holds in memory becomes a file by {@link flush}. */
 export class Qcow2Writer {
   readonly storage: Storage;
+  /** Where the guest's clusters are: the same, or the external data file. */
+  data: Storage;
   readonly header: HeaderContent;
   readonly refcounts: RefcountEditor;
   readonly clusterSize: number;
-  readonly #l2: L2Editor;
   /** What the content is encrypted with; undefined where it is not. */
   cipher: Cipher | undefined;
   /** What a new image has below it: shows in the parts of new clusters that {@link place} leaves. */
   below: ReadBelow | undefined;
+  readonly #l2: L2Editor;
   readonly #packing: CompressedLayout;
   /** 32-bit words of an L2 entry. */
   readonly #entryWords: number;
@@ -60,6 +63,7 @@ export class Qcow2Writer {
 
   constructor(storage: Storage, header: HeaderContent, refcounts: RefcountEditor, l1: Table) {
     this.storage = storage;
+    this.data = storage;
     this.header = header;
     this.refcounts = refcounts;
     this.clusterSize = powerOfTwo(header.fields.clusterBits);
@@ -67,6 +71,11 @@ export class Qcow2Writer {
     this.#packing = compressedLayout(header.fields.clusterBits);
     this.#entryWords = this.isExtended ? 4 : 2;
     this.#l1 = l1;
+  }
+
+  /** Whether the guest's clusters are in another file, each where the guest sees it. */
+  get hasDataFile(): boolean {
+    return (this.header.fields.incompatibleFeatures & 4n) !== 0n;
   }
 
   /** Whether L2 entries have subclusters. */
@@ -126,7 +135,8 @@ export class Qcow2Writer {
 
   /**
    * Makes room for guest bytes that are about to be written, where they have none of their own yet.
-   * Of clusters that are new, the rest reads as zeros: for images without a backing image.
+   * Of clusters that are new, the rest reads as what is {@link below}: for images that hold nothing
+   * besides.
    * @param offset guest offset, bytes
    * @returns the places in guest order, together `length` bytes
    */
@@ -176,7 +186,7 @@ export class Qcow2Writer {
     }
     // All of them have to be within the file.
     fileEnd = alignUp(fileEnd, this.unit);
-    if (fileEnd > this.storage.size) await this.storage.resize(fileEnd);
+    if (fileEnd > this.data.size) await this.data.resize(fileEnd);
   }
 
   /**
@@ -249,10 +259,10 @@ export class Qcow2Writer {
     let count = 1;
     while (first + count <= last) {
       const next = this.#hostOf(table, first + count);
-      if (host === 0 ? next !== 0 : next !== host + count * clusterSize) break;
+      if (host < 0 ? next >= 0 : next !== host + count * clusterSize) break;
       count++;
     }
-    if (host !== 0) {
+    if (host >= 0) {
       const until = Math.min(end, (first + count) * clusterSize);
       if (run.isData) await this.#fillSubclusters(table, start, until, host - first * clusterSize);
       const hostOffset = host + (start - first * clusterSize);
@@ -269,9 +279,13 @@ export class Qcow2Writer {
     { start, end, wanted, isData }: Run,
   ): Promise<Placement | undefined> {
     const { clusterSize, refcounts } = this;
-    const taken = wanted === 0 ? count : await refcounts.allocateAt(wanted, count);
+    const isFree = this.hasDataFile || wanted === 0;
+    const taken = isFree ? count : await refcounts.allocateAt(wanted, count);
     if (taken === 0) return undefined;
-    const base = wanted === 0 ? await refcounts.allocate(count) : wanted;
+    const place = this.hasDataFile ? first * clusterSize : wanted;
+    const base = place === 0 && !this.hasDataFile ? await refcounts.allocate(count) : place;
+    const until = Math.min(end, (first + taken) * clusterSize);
+    const isZero = { start: this.#isZero(table, start), end: this.#isZero(table, until - 1) };
     for (let i = 0; i < taken; i++) {
       this.#setEntry(table, first + i, COPIED_HIGH, base + i * clusterSize);
     }
@@ -301,10 +315,6 @@ export class Qcow2Writer {
     this.#markSubclusters(table, start, end);
   }
 
-  /** Whether the subcluster of a guest offset holds data. */
-  #isMarked(table: L2Table, guestOffset: number): boolean {
-    const subcluster = Math.floor(guestOffset / this.unit);
-    const cluster = Math.floor(subcluster / SUBCLUSTERS);
   /** Whether the part of a cluster that holds a guest offset says itself that it reads as zeros. */
   #isZero(table: L2Table, guestOffset: number): boolean {
     const cluster = Math.floor(guestOffset / this.clusterSize);
@@ -329,9 +339,13 @@ export class Qcow2Writer {
     const bytes = new Uint8Array(end - start);
     if (within > 0) bytes.set(await this.below(start, within));
     const place = { guestOffset: start, hostOffset: start + shift };
-    await this.storage.write(place.hostOffset, await this.encode(bytes, place));
+    await this.data.write(place.hostOffset, await this.encode(bytes, place));
   }
 
+  /** Whether the subcluster of a guest offset holds data. */
+  #isMarked(table: L2Table, guestOffset: number): boolean {
+    const subcluster = Math.floor(guestOffset / this.unit);
+    const cluster = Math.floor(subcluster / SUBCLUSTERS);
     const word = table.words[(cluster % this.l2Entries) * 4 + 3] as number;
     return ((word >>> (subcluster % SUBCLUSTERS)) & 1) === 1;
   }
@@ -343,15 +357,15 @@ export class Qcow2Writer {
    */
   async #clear(start: number, end: number, shift: number): Promise<void> {
     if (start === end) return;
-    const { storage } = this;
+    const { data } = this;
     const isPlain = this.cipher === undefined;
-    const until = isPlain ? Math.min(end, storage.size - shift) : end;
+    const until = isPlain ? Math.min(end, data.size - shift) : end;
     for (let at = start; at < until; at += ZERO_CHUNK) {
       const zeros = new Uint8Array(Math.min(ZERO_CHUNK, until - at));
       const place = { guestOffset: at, hostOffset: at + shift };
-      await storage.write(place.hostOffset, await this.encode(zeros, place));
+      await data.write(place.hostOffset, await this.encode(zeros, place));
     }
-    if (end + shift > storage.size) await storage.resize(end + shift);
+    if (end + shift > data.size) await data.resize(end + shift);
   }
 
   /**
@@ -364,7 +378,7 @@ export class Qcow2Writer {
   async placePacked(guestOffset: number, length: number): Promise<number> {
     const table = await this.tableFor(guestOffset);
     const cluster = Math.floor(guestOffset / this.clusterSize);
-    if (this.#hostOf(table, cluster) !== 0) {
+    if (this.#hostOf(table, cluster) >= 0) {
       throw new ImageError('internal', { reason: 'a compressed cluster cannot be overwritten' });
     }
     const host = await this.refcounts.allocateBytes(length, this.#packedEnd);
@@ -428,10 +442,14 @@ export class Qcow2Writer {
     return fresh;
   }
 
-  /** Where a guest cluster is in the file, bytes; 0 where it is not. */
+  /** Where a guest cluster is in the file, bytes; -1 where it is not. */
   #hostOf(table: L2Table, cluster: number): number {
     const at = (cluster % this.l2Entries) * this.#entryWords;
-    return entryOffset(table.words[at] as number, table.words[at + 1] as number);
+    const high = table.words[at] as number;
+    const offset = entryOffset(high, table.words[at + 1] as number);
+    // In a data file, the first cluster has offset 0, too.
+    const isThere = offset !== 0 || (this.hasDataFile && (high & COPIED_HIGH) !== 0);
+    return isThere ? offset : -1;
   }
 
   #setEntry(table: L2Table, cluster: number, flags: number, host: number): void {
@@ -441,7 +459,7 @@ export class Qcow2Writer {
     table.dirty = true;
   }
 
-  /** «Extended L2 entries»: the subclusters that the bytes from `start` to `end` touch hold data. */
+  /** «Extended L2 entries»: the subclusters that the bytes from `start` to `end` touch are data. */
   #markSubclusters(table: L2Table, start: number, end: number): void {
     if (!this.isExtended) return;
     const size = this.clusterSize / SUBCLUSTERS;
@@ -449,7 +467,9 @@ export class Qcow2Writer {
     for (let subcluster = Math.floor(start / size); subcluster <= last; subcluster++) {
       const cluster = Math.floor(subcluster / SUBCLUSTERS);
       const at = (cluster % this.l2Entries) * 4 + 3;
-      table.words[at] = ((table.words[at] as number) | (1 << (subcluster % SUBCLUSTERS))) >>> 0;
+      const bit = 1 << (subcluster % SUBCLUSTERS);
+      table.words[at] = ((table.words[at] as number) | bit) >>> 0;
+      table.words[at - 1] = ((table.words[at - 1] as number) & ~bit) >>> 0;
     }
     table.dirty = true;
   }
