@@ -37,10 +37,7 @@ export async function editByName<Result>(
   });
   try {
     if (change === undefined) throw new CommandFailure(`Could not open '${request.name}'`);
-    if (image.info.qcow2?.corrupt === true) {
-      const reason = 'qcow2: Image is corrupt; cannot be opened read/write';
-      throw new CommandFailure(`Could not open '${request.name}': ${reason}`);
-    }
+    refuseCorrupt(request.name, image);
     const result = await work({ ...image, change, dataChange });
     // What the image names has to be there before, and until it no longer names it.
     const isCut =
@@ -54,6 +51,13 @@ export async function editByName<Result>(
     await dataChange?.storage.base.close();
     await change?.storage.base.close();
   }
+}
+
+/** @throws CommandFailure for an image that is marked as corrupt */
+export function refuseCorrupt(name: string, { info }: OpenedImage): void {
+  if (info.qcow2?.corrupt !== true) return;
+  const reason = 'qcow2: Image is corrupt; cannot be opened read/write';
+  throw new CommandFailure(`Could not open '${name}': ${reason}`);
 }
 
 /** Opens a file for a change. Whoever asks closes `storage.base`, after the overlay. */

@@ -1,4 +1,4 @@
-import type { CodecPool, HasherFactory } from '../engine/index.ts';
+import type { Change, CodecPool, HasherFactory } from '../engine/index.ts';
 import type { Storage } from '../engine/storage/storage.ts';
 
 /** The reason in `open-failed` for a directory, a pipe and the like; the others are errno texts. */
@@ -22,6 +22,12 @@ export interface CommandHost {
    * @throws ImageError open-failed; same-file when it is open for reading already
    */
   modify?(name: string): Promise<Storage>;
+  /**
+   * The same for a change that happens as a whole or not at all: with a journal, which is put in at
+   * the next opening where this one is interrupted. Where it is absent, {@link modify} has to do.
+   * @throws ImageError as {@link modify}; journal-foreign, being-changed
+   */
+  change?(name: string): Promise<Change>;
   /**
    * All bytes of a file, which may be a pipe: for secrets. Absent where {@link open} can do it.
    * @throws ImageError open-failed

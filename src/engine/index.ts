@@ -39,6 +39,7 @@ export {
   type SnapshotEffect,
   type SnapshotLabel,
 } from './formats/qcow2/edit/snapshots.ts';
+export { emptyQcow2 } from './formats/qcow2/edit/resize.ts';
 export { Qcow2Image } from './formats/qcow2/image.ts';
 export { benchReads, type BenchOptions } from './operations/bench.ts';
 export { mapChain, type ChainExtent } from './operations/chain.ts';
@@ -58,7 +59,12 @@ export {
   type ChecksumVerdict,
   type Expectation,
 } from './operations/checksum-list.ts';
-export { commitContent, type CommitReport, type CommitTarget } from './operations/commit.ts';
+export {
+  commitContent,
+  rawTarget,
+  type CommitReport,
+  type CommitTarget,
+} from './operations/commit.ts';
 export { rebaseContent, type RebaseReport } from './operations/rebase.ts';
 export { compareDisks, type CompareOptions } from './operations/compare.ts';
 export type * from './operations/compare-report.ts';
@@ -70,6 +76,11 @@ export {
   type ConvertPlan,
   type ConvertReport,
 } from './operations/convert.ts';
+export {
+  convertInto,
+  convertOverBacking,
+  type ConvertOverOptions,
+} from './operations/convert-over.ts';
 export { convertToQcow2, type ConvertQcow2Options } from './operations/convert-qcow2.ts';
 export { FINDING_KINDS } from './operations/finding.ts';
 export type * from './operations/finding.ts';

@@ -9,6 +9,7 @@ import {
   read,
   readFileSync,
   readSync,
+  statSync,
   write,
   writeSync,
   type BigIntStats,
@@ -34,7 +35,10 @@ const OPEN_MODES = {
   /** Makes the file when it is not there; what is in it stays until it is cut. */
   create: constants.O_RDWR | constants.O_CREAT,
   modify: constants.O_RDWR,
+  /** Makes the file, for nobody else to read; it must not be there. */
+  exclusive: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
 };
+type OpenMode = keyof typeof OPEN_MODES;
 
 export class FileStorage implements Storage {
   readonly name: string;
@@ -44,27 +48,37 @@ export class FileStorage implements Storage {
   readonly #file: number;
   #size: number;
   #closed = false;
+  /** When it was last written to, by the last that was seen of it; where others might be at it. */
+  #written: bigint | undefined;
+  /** Writes that have begun and not ended. */
+  #inFlight = 0;
+  #changedByOthers = false;
 
-  private constructor(name: string, file: number, stats: BigIntStats, writable: boolean) {
+  private constructor(name: string, file: number, stats: BigIntStats, mode: OpenMode) {
     this.name = name;
-    this.writable = writable;
-    this.identity = `${String(stats.dev)}:${String(stats.ino)}`;
+    this.writable = mode !== 'read';
+    this.identity = identityOf(stats);
     this.#file = file;
+    if (mode === 'modify') this.#written = stats.mtimeNs;
     this.#size = stats.isBlockDevice() ? deviceSize(stats) : Number(stats.size);
   }
 
   /** @throws ImageError open-failed */
-  static async open(name: string, mode: keyof typeof OPEN_MODES): Promise<FileStorage> {
+  static async open(name: string, mode: OpenMode): Promise<FileStorage> {
     let file: number;
     try {
       // A pipe would wait for its other end before anybody could look at what it is.
-      file = openSync(name, OPEN_MODES[mode] | constants.O_NONBLOCK, 0o644);
+      file = openSync(
+        name,
+        OPEN_MODES[mode] | constants.O_NONBLOCK,
+        mode === 'exclusive' ? 0o600 : 0o644,
+      );
     } catch (error) {
       throw openFailure(name, error);
     }
     const stats = fstatSync(file, { bigint: true });
     const possible = mode === 'read' ? !isStream(stats) : stats.isFile();
-    if (possible) return new FileStorage(name, file, stats, mode !== 'read');
+    if (possible) return new FileStorage(name, file, stats, mode);
     await closeFile(file);
     throw new ImageError('open-failed', { name, reason: NOT_REGULAR });
   }
@@ -94,7 +108,7 @@ export class FileStorage implements Storage {
   }
 
   async write(offset: number, source: Uint8Array): Promise<void> {
-    if (!this.writable) throw new ImageError('read-only', { name: this.name });
+    this.#beforeWriting();
     let done = 0;
     try {
       while (done < source.length) {
@@ -107,18 +121,36 @@ export class FileStorage implements Storage {
       }
     } catch (error) {
       throw writeFailure(this.name, offset, source.length, error);
+    } finally {
+      this.#afterWriting();
     }
     if (done > 0) this.#size = Math.max(this.#size, offset + done);
   }
 
   async resize(size: number): Promise<void> {
-    if (!this.writable) throw new ImageError('read-only', { name: this.name });
+    this.#beforeWriting();
     try {
       await cutFile(this.#file, size);
     } catch (error) {
       throw writeFailure(this.name, this.#size, Math.max(0, size - this.#size), error);
+    } finally {
+      this.#afterWriting();
     }
     this.#size = size;
+  }
+
+  /** By size and time of the last write, and whether its name still means this file. */
+  checkUnchanged(): Promise<void> {
+    const { name } = this;
+    this.#look();
+    if (this.#changedByOthers) return Promise.reject(new ImageError('file-changed', { name }));
+    try {
+      const { dev, ino } = statSync(name, { bigint: true });
+      if (identityOf({ dev, ino }) === this.identity) return Promise.resolve();
+      return Promise.reject(new ImageError('file-changed', { name }));
+    } catch (error) {
+      return Promise.reject(new ImageError('file-gone', { name }, { cause: error }));
+    }
   }
 
   async flush(): Promise<void> {
@@ -136,9 +168,33 @@ export class FileStorage implements Storage {
     await closeFile(this.#file);
   }
 
+  #beforeWriting(): void {
+    // The number of a closed file may be that of another one by now.
+    if (!this.writable || this.#closed) throw new ImageError('read-only', { name: this.name });
+    this.#look();
+    this.#inFlight++;
+  }
+
+  #afterWriting(): void {
+    this.#inFlight--;
+    if (this.#written === undefined || this.#inFlight > 0 || this.#closed) return;
+    this.#written = fstatSync(this.#file, { bigint: true }).mtimeNs;
+  }
+
+  /** Whether somebody else has written since. While writes of our own are on their way: unknown. */
+  #look(): void {
+    if (this.#written === undefined || this.#inFlight > 0 || this.#closed) return;
+    const { mtimeNs, size } = fstatSync(this.#file, { bigint: true });
+    if (mtimeNs !== this.#written || size !== BigInt(this.#size)) this.#changedByOthers = true;
+  }
+
   allocated(): Promise<number> {
     return Promise.resolve(Number(fstatSync(this.#file, { bigint: true }).blocks * 512n));
   }
+}
+
+function identityOf({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string {
+  return `${String(dev)}:${String(ino)}`;
 }
 
 /** Without places to go to: directories and whatever only flows. */

@@ -1,11 +1,13 @@
 /** The command line's world under Node: the file system and the two streams of the process. */
 import { readFile } from 'node:fs/promises';
-import { ImageError, offerBlockCipher, type Storage } from '../../engine/index.ts';
+import { Change, ImageError, offerBlockCipher, recover, type Storage } from '../../engine/index.ts';
 import type { CommandHost } from '../host.ts';
+import { recoveryText } from '../recovery.ts';
 import { nodeBlockCipher } from './block-cipher.ts';
 import { openFailure } from './errno.ts';
 import { FileStorage } from './file-storage.ts';
 import { nativeHasher } from './hasher.ts';
+import { hasJournal, journalPlace, openScratch, realPath } from './journal-file.ts';
 
 export class NodeHost implements CommandHost {
   readonly stdout: (text: string) => void;
@@ -21,6 +23,7 @@ export class NodeHost implements CommandHost {
   }
 
   async open(name: string): Promise<Storage> {
+    await this.#recover(name);
     const storage = await FileStorage.open(name, 'read');
     this.#sources.add(storage.identity);
     return storage;
@@ -35,13 +38,34 @@ export class NodeHost implements CommandHost {
   }
 
   async create(name: string): Promise<Storage> {
+    await this.#recover(name);
     const storage = await this.#openTarget(name, 'create');
     await storage.resize(0);
     return storage;
   }
 
-  modify(name: string): Promise<Storage> {
+  async modify(name: string): Promise<Storage> {
+    await this.#recover(name);
     return this.#openTarget(name, 'modify');
+  }
+
+  async change(name: string): Promise<Change> {
+    const storage = await this.modify(name);
+    const path = realPath(name) ?? name;
+    return new Change(storage, {
+      journal: journalPlace(path),
+      scratch: () => openScratch(path),
+      freshInPlace: true,
+    });
+  }
+
+  /** Finishes or drops a change of the file that was interrupted, and says so. */
+  async #recover(name: string): Promise<void> {
+    const path = realPath(name);
+    if (path === undefined || !hasJournal(path)) return;
+    const recovery = await recover(journalPlace(path), () => FileStorage.open(path, 'modify'));
+    const text = recoveryText(name, recovery);
+    if (text !== undefined) this.stderr(`qemu-img: ${text}\n`);
   }
 
   async #openTarget(name: string, mode: 'create' | 'modify'): Promise<FileStorage> {

@@ -60,6 +60,18 @@ export class RangeSet {
     return parts;
   }
 
+  /** What lies between `offset` and `end` and is not in the set, in order. */
+  gaps(offset: number, end: number): ByteRange[] {
+    const gaps: ByteRange[] = [];
+    let from = offset;
+    for (const part of this.within(offset, Math.max(0, end - offset))) {
+      if (part.offset > from) gaps.push({ offset: from, length: part.offset - from });
+      from = part.offset + part.length;
+    }
+    if (end > from) gaps.push({ offset: from, length: end - from });
+    return gaps;
+  }
+
   /** Index of the first range whose end is at or behind `offset`. */
   #firstEndingFrom(offset: number): number {
     let low = 0;

@@ -46,6 +46,18 @@ export interface Storage {
    */
   readMany?(requests: readonly ReadRequest[]): Promise<void>;
 
+  /**
+   * As {@link write}, for bytes that nothing of the old state uses: clusters that were free before.
+   * An overlay may put them to the medium at once; others have no such difference.
+   */
+  writeFresh?(offset: number, source: Uint8Array): Promise<void>;
+
+  /**
+   * Makes sure that nobody else has changed it since it was opened, as far as the medium tells.
+   * @throws ImageError file-changed, file-gone
+   */
+  checkUnchanged?(): Promise<void>;
+
   /** Bytes really taken on the medium, where the platform tells; else undefined. */
   allocated?(): Promise<number | undefined>;
 }
@@ -54,6 +66,11 @@ export interface Storage {
 export interface ReadRequest {
   readonly offset: number;
   readonly target: Uint8Array;
+}
+
+/** Writes to clusters that nothing of the old state uses: see {@link Storage.writeFresh}. */
+export function writeFresh(storage: Storage, offset: number, source: Uint8Array): Promise<void> {
+  return storage.writeFresh?.(offset, source) ?? storage.write(offset, source);
 }
 
 /** Reads exactly `length` bytes; bytes behind the end of the storage are zeros, as QEMU has it. */
