@@ -6,6 +6,8 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Snapshot } from '../../src/engine/formats/qcow2/snapshots.ts';
+import { MemoryStorage, openImage, planDeletion, type Qcow2Image } from '../../src/engine/index.ts';
 import {
   accessTo,
   makeHistory,
@@ -136,6 +138,32 @@ describe.skipIf(!available)('snapshots', () => {
     await expectSound('deleted by id', path);
   });
 
+  it('say what deleting them would free', async () => {
+    const path = join(folder, 'plan.qcow2');
+    await make('qemu-img', ['create', '-q', '-f', 'qcow2', path, '8M']);
+    await make('qemu-io', ['-c', 'write 0 2M', '-c', 'write -c 4M 1M', path]);
+    await make('qemu-img', ['snapshot', '-c', 'one', path]);
+    await make('qemu-io', ['-c', 'write 64k 128k', '-c', 'write -c 6M 64k', path]);
+    await make('qemu-io', ['-c', 'write 4M 256k', path]);
+    await make('qemu-img', ['snapshot', '-c', 'two', path]);
+    await make('qemu-io', ['-c', 'write 64k 64k', '-c', 'discard 4M 1M', path]);
+    const plans: number[] = [];
+    for (const name of ['one', 'two']) {
+      const disk = (await openImage(
+        new MemoryStorage({ content: readFileSync(path) }),
+      )) as Qcow2Image;
+      const snapshot = disk.snapshots.find((one) => one.name === name) as Snapshot;
+      const { freed, taken } = await planDeletion(disk, snapshot);
+      expect(taken).toBe(0);
+      const copy = `${path}.${name}`;
+      copyFileSync(path, copy);
+      await make('qemu-img', ['snapshot', '-d', name, copy]);
+      expect(freed, name).toBe((usedClusters(path) - usedClusters(copy)) * 65536);
+      plans.push(freed);
+    }
+    expect(Math.min(...plans)).toBeGreaterThan(65536);
+  });
+
   it('keep the state of a machine', async () => {
     // What is behind the end of the disk in the L1 table is the machine.
     const path = join(folder, 'machine.qcow2');
@@ -263,6 +291,15 @@ describe.skipIf(!available)('snapshots', () => {
     await same();
   });
 });
+
+/** How many clusters have a refcount: of 16 bits, all in the first block. */
+function usedClusters(path: string): number {
+  const image = new Qcow2Editor(path);
+  const block = image.bytes.subarray(image.refcountBlock, image.refcountBlock + image.clusterSize);
+  let used = 0;
+  for (let at = 0; at < block.length; at += 2) if (block.readUInt16BE(at) > 0) used++;
+  return used;
+}
 
 /** The snapshot table of a file. */
 function tableOf(path: string): Buffer {

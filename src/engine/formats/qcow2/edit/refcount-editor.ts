@@ -9,7 +9,7 @@ import { readPadded, type Storage } from '../../../storage/storage.ts';
 import { LIMITS } from '../layout.ts';
 import { maxRefcount } from '../refcounts.ts';
 import { entryHigh, entryLow, wordsToBytes } from './words.ts';
-import { RefcountBlockEditor } from './refcount-block.ts';
+import { blocksNeeded, RefcountBlockEditor } from './refcount-block.ts';
 
 /** What the structure looks like in the header; changes when the table grows. */
 export interface RefcountLayout {
@@ -22,6 +22,9 @@ export interface RefcountLayout {
 
 /** Blocks that are kept, bytes: 32 MiB are the refcounts of 1 TiB at 64 KiB clusters. */
 const KEPT_BYTES = 32 * 1024 * 1024;
+
+/** As often may the block change in a list of clusters before it is worth to be sorted. */
+const FEW_CHANGES = 1024;
 
 export class RefcountEditor {
   readonly layout: RefcountLayout;
@@ -184,25 +187,47 @@ export class RefcountEditor {
     look: (block: RefcountBlockEditor | undefined, entry: number, index: number) => void,
   ): Promise<void> {
     const order = this.#visitOrder(clusters);
-    let blockIndex = -1;
+    const { blockEntries } = this;
+    let first = -1;
+    let end = -1;
     let block: RefcountBlockEditor | undefined;
     for (let i = 0; i < clusters.length; i++) {
       const at = order === undefined ? i : (order[i] as number);
       const cluster = clusters[at] as number;
-      const index = Math.floor(cluster / this.blockEntries);
-      if (index !== blockIndex) {
+      if (cluster < first || cluster >= end) {
+        const index = Math.floor(cluster / blockEntries);
         block = this.#known(index) ?? (this.#exists(index) ? await this.#load(index) : undefined);
-        blockIndex = index;
+        first = index * blockEntries;
+        end = first + blockEntries;
       }
-      look(block, cluster - index * this.blockEntries, at);
+      look(block, cluster - first, at);
     }
   }
 
-  /** Where not all blocks can be kept, each of them is wanted only once. */
-  #visitOrder(clusters: Float64Array): Uint32Array | undefined {
+  /**
+   * Where not all blocks can be kept, and they are wanted again and again, each is wanted only once.
+   * @returns undefined for the order as it is
+   */
+  #visitOrder(clusters: Float64Array): Float64Array | undefined {
     if (this.#table.length <= this.#kept) return undefined;
-    const order = Uint32Array.from(clusters.keys());
-    return order.sort((a, b) => (clusters[a] as number) - (clusters[b] as number));
+    const { blockEntries } = this;
+    let changes = 0;
+    let first = -1;
+    let end = -1;
+    let most = 0;
+    for (let i = 0; i < clusters.length; i++) {
+      const cluster = clusters[i] as number;
+      if (cluster >= first && cluster < end) continue;
+      changes++;
+      first = cluster - (cluster % blockEntries);
+      end = first + blockEntries;
+      if (end > most) most = end;
+    }
+    // Cluster and place in one number, which sorts faster than with a function.
+    const places = clusters.length;
+    if (changes <= FEW_CHANGES || (most + 1) * places > Number.MAX_SAFE_INTEGER) return undefined;
+    const order = clusters.map((cluster, index) => cluster * places + index).sort();
+    return order.map((key) => key % places);
   }
 
   /** From now on, searches begin at this cluster at the earliest. */
@@ -452,28 +477,4 @@ export class RefcountEditor {
       this.#blocks.delete(index);
     }
   }
-}
-
-/**
- * How many refcount blocks count `clusters` clusters and, behind them, a table and blocks for all
- * of it; `generous`: with half as much room again in the table.
- */
-function blocksNeeded(
-  clusters: number,
-  clusterSize: number,
-  blockEntries: number,
-  generous: boolean,
-): number {
-  const settle = (wanted: number): { blocks: number; table: number } => {
-    let blocks = 0;
-    let table = 0;
-    for (let before = -1; before !== blocks + table;) {
-      before = blocks + table;
-      blocks = divideRoundUp(wanted + table + blocks, blockEntries);
-      table = divideRoundUp(blocks, clusterSize / 8);
-    }
-    return { blocks, table };
-  };
-  const { blocks, table } = settle(clusters);
-  return generous ? settle(clusters + divideRoundUp(table, 2)).blocks : blocks;
 }
