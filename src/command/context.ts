@@ -59,6 +59,7 @@ export const COMMON = {
   quiet: { id: 'quiet', short: 'q' },
   progress: { id: 'progress', short: 'p' },
   sourceCache: { id: 'source-cache', short: 'T', argument: true },
+  undo: { id: 'undo', long: 'undo', argument: true },
 } as const;
 
 /** The options of a command, read; `help` says that the help was printed and nothing is to do. */

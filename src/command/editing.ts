@@ -1,5 +1,6 @@
 /** Changing an image that a command line names: on an overlay first, into the file at the end. */
 import { Change } from '../engine/index.ts';
+import { applyChange } from './apply-change.ts';
 import { CommandFailure, notSupported, type Context } from './context.ts';
 import { openByName, type OpenedImage, type OpenRequest } from './images.ts';
 
@@ -18,7 +19,11 @@ export interface EditedImage extends OpenedImage {
  */
 export async function editByName<Result>(
   context: Context,
-  request: Omit<OpenRequest, 'mode' | 'opener'> & { mode?: 'read' | 'info' },
+  request: Omit<OpenRequest, 'mode' | 'opener'> & {
+    mode?: 'read' | 'info';
+    /** Where the undo file goes (that of the data file gets `.data` behind its name). */
+    undo?: string | undefined;
+  },
   work: (image: EditedImage) => Promise<Result>,
 ): Promise<Result> {
   let change: Change | undefined;
@@ -42,9 +47,14 @@ export async function editByName<Result>(
     // What the image names has to be there before, and until it no longer names it.
     const isCut =
       dataChange !== undefined && dataChange.storage.size < dataChange.storage.base.size;
-    if (!isCut) await dataChange?.apply();
-    await change.apply();
-    if (isCut) await dataChange?.apply();
+    const { undo } = request;
+    const applyData = async () => {
+      if (dataChange?.storage.changed !== true) return;
+      await applyChange(context, dataChange, undo && `${undo}.data`);
+    };
+    if (!isCut) await applyData();
+    await applyChange(context, change, undo);
+    if (isCut) await applyData();
     return result;
   } finally {
     await image.close();

@@ -28,6 +28,7 @@ Command syntax:
   map [--object objectdef] [--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] [--bitmap=name] [--output=ofmt] [-U] filename
   measure [--object objectdef] [--image-opts] [--output=ofmt] [-O output_fmt] [-o options] [--size N | [-f fmt] [-l snapshot] [-U] filename]
   snapshot [--object objectdef] [--image-opts] [-U] [-q] [-l | -a snapshot | -c snapshot | -d snapshot] filename
+  undo [-q] [--undo undo_file] filename undo_file
 
 Command parameters:
   'filename' names the image to read; 'file:' before it takes it literally, 'json:' describes it
@@ -113,6 +114,13 @@ Parameters to snapshot subcommand:
   '-a' makes the disk what it was then, its size included: 'snapshot' is an id or else a name
   '-d' deletes one: 'snapshot' is a name or, where no name is the same, an id. The real program
     takes names only
+
+Parameters to undo subcommand (which the real program does not have):
+  makes 'filename' what it was before a change, from the 'undo_file' that was written with it;
+    nothing is written when the file has been changed since
+  '--undo' writes what takes that back again
+  A change that was interrupted leaves 'filename.journal': it is finished or dropped when the file
+    is opened the next time, by any command
 
 Supported formats: ${FORMAT_NAMES.join(' ')}
 `;
