@@ -1,5 +1,11 @@
 /** `qemu-img convert -O qcow2`: into a new qcow2 file, packed or not. */
-import { convertToQcow2, isImageError, type ImageError } from '../engine/index.ts';
+import {
+  convertOverBacking,
+  convertToQcow2,
+  isImageError,
+  type ConvertQcow2Options,
+  type ImageError,
+} from '../engine/index.ts';
 import type { Qcow2Options } from '../engine/index.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import type { Storage } from '../engine/storage/storage.ts';
@@ -14,16 +20,17 @@ import {
 import type { ConvertTask } from './convert-options.ts';
 import { reportCorruption } from './corruption.ts';
 import { CREATION_TYPES, CreationValues } from './creation-values.ts';
+import { isForeignFormat } from './foreign-formats.ts';
+import { openByName, type OpenedImage } from './images.ts';
+import { fileName, isProtocol, resolveName } from './names.ts';
 import { OptionFault } from './option-text.ts';
 import type { ProgressLine } from './progress.ts';
 import { qcow2Options } from './qcow2-options.ts';
+import { reportLosses, Salvages } from './salvage-report.ts';
 
 /** What the real program has and this one has not, said before anything is made. */
 const MISSING = {
-  'no-create': 'Converting into an existing qcow2 image (-n)',
-  backing: 'A backing file for the result (-B)',
   bitmaps: 'Copying bitmaps (--bitmaps)',
-  salvage: "--salvage with '-O qcow2'",
 } as const;
 
 /**
@@ -36,9 +43,7 @@ export async function qcow2Target(context: Context, task: ConvertTask): Promise<
     if (given.has(id)) throw notSupported(MISSING[id]);
   }
   const values = readValues(context, task.options);
-  const backingFormat = given.value('backing-format');
-  if (backingFormat !== undefined) values.set('backing_fmt', backingFormat);
-  if (values.text('backing_file') !== undefined) throw notSupported('The option backing_file');
+  addBacking(task, values);
   const isEncrypted = values.isOn('encryption') || values.text('encrypt.format') !== undefined;
   if (given.has('compress') && isEncrypted) {
     throw new CommandFailure('Compression and encryption not supported at the same time');
@@ -47,10 +52,58 @@ export async function qcow2Target(context: Context, task: ConvertTask): Promise<
     throw new CommandFailure('Compression and preallocation not supported at the same time');
   }
   try {
+    checkBackingFormat(values.text('backing_fmt') ?? '');
     return await qcow2Options(context, values);
   } catch (error) {
     if (!(error instanceof OptionFault)) throw error;
     const text = `${target}: error while converting qcow2: ${error.message}`;
+    throw new CommandFailure(text, 1, error);
+  }
+}
+
+/** `-B` and `-F` are options like the others, and go before them. */
+function addBacking({ given, sources }: ConvertTask, values: CreationValues): void {
+  const backing = given.value('backing');
+  if (backing !== undefined) values.set('backing_file', backing);
+  const format = given.value('backing-format');
+  if (format !== undefined) values.set('backing_fmt', format);
+  const name = values.text('backing_file');
+  if (name === undefined) return;
+  if (sources.length > 1) {
+    const when = 'makes no sense when concatenating multiple input images';
+    throw new CommandFailure(`Having a backing file for the target ${when}`);
+  }
+  if (values.text('backing_fmt') === undefined) {
+    throw new CommandFailure('Use of backing file requires explicit backing format');
+  }
+  if (name === '') throw new CommandFailure('Expected backing file name, got empty string');
+}
+
+/** @throws OptionFault */
+function checkBackingFormat(format: string): void {
+  const known = ['', 'raw', 'qcow2'].includes(format);
+  if (known || isForeignFormat(format) || isProtocol(format)) return;
+  throw new OptionFault(`Parameter 'backing-fmt' does not accept value '${format}'`);
+}
+
+/**
+ * The image below the new one; undefined where there is to be none.
+ * @throws CommandFailure
+ */
+export async function openTargetBacking(
+  context: Context,
+  { target }: ConvertTask,
+  { backingName, backingFormat }: Qcow2Options,
+): Promise<OpenedImage | undefined> {
+  if (backingName === '') return undefined;
+  const name = resolveName(backingName, fileName(target));
+  try {
+    return await openByName(context, { name, format: backingFormat, mode: 'read' });
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) throw error;
+    // What it says begins with the name that cannot be opened.
+    const reason = error.message.slice(`Could not open '${name}': `.length);
+    const text = `Could not open '${target}': Could not open backing file: ${reason}`;
     throw new CommandFailure(text, 1, error);
   }
 }
@@ -66,31 +119,45 @@ function readValues(context: Context, list: string | undefined): CreationValues 
   }
 }
 
+interface Work {
+  disks: readonly Disk[];
+  target: Storage;
+  image: Qcow2Options;
+  /** What is below the target. */
+  backing: Disk | undefined;
+  line: ProgressLine;
+}
+
 /** Writes the disks into `target`, one behind the other. */
 export async function copyToQcow2(
   context: Context,
   task: ConvertTask,
-  work: { disks: readonly Disk[]; target: Storage; image: Qcow2Options; line: ProgressLine },
+  work: Work,
   explain: (error: ImageError, before: number) => string,
 ): Promise<void> {
-  const { disks, target, image, line } = work;
+  const { disks, target, image, line, backing } = work;
   let before = 0;
-  let current: Disk | undefined;
+  let [current] = disks;
+  const salvages = new Salvages(task.given.has('salvage'));
+  const options: ConvertQcow2Options = {
+    image,
+    signal: context.signal,
+    pool: context.host.pool,
+    sparse: task.sparse,
+    compress: task.given.has('compress'),
+    lost: salvages.taker,
+    onSource: (disk, start) => {
+      current = disk;
+      before = start;
+    },
+    progress: ({ done, total }) => {
+      line.show(total === 0 ? 1 : done / total);
+    },
+  };
   try {
-    await convertToQcow2(disks, target, {
-      image,
-      signal: context.signal,
-      pool: context.host.pool,
-      sparse: task.sparse,
-      compress: task.given.has('compress'),
-      onSource: (disk, start) => {
-        current = disk;
-        before = start;
-      },
-      progress: ({ done, total }) => {
-        line.show(total === 0 ? 1 : done / total);
-      },
-    });
+    if (backing !== undefined && current !== undefined) {
+      await convertOverBacking(current, target, backing, options);
+    } else await convertToQcow2(disks, target, options);
   } catch (error) {
     if (!isImageError(error) || isCancelled(error)) throw error;
     if (current !== undefined) await reportCorruption(context, current, error);
@@ -99,5 +166,7 @@ export async function copyToQcow2(
         "format 'qcow2' (try using a larger cluster size)"
       : explain(error, before);
     throw new CommandFailure(text, 1, error);
+  } finally {
+    await reportLosses(context, salvages.sources, task.given.has('quiet'));
   }
 }

@@ -8,7 +8,7 @@ import { checkTarget, readRequest, type ConvertTask } from './convert-options.ts
 import { createHelp, optionsHelp, rawOptions } from './creation-options.ts';
 import { reportCorruption } from './corruption.ts';
 import { parseImageOpts, rawPath } from './image-opts.ts';
-import { copyToQcow2, qcow2Target } from './convert-qcow2.ts';
+import { copyToQcow2, openTargetBacking, qcow2Target } from './convert-qcow2.ts';
 import { openByName, type OpenedImage } from './images.ts';
 import { creationText, errorText } from './messages.ts';
 import { fileName, refusedName } from './names.ts';
@@ -66,11 +66,18 @@ async function copyQcow2(
   line: ProgressLine,
 ): Promise<void> {
   const image = await qcow2Target(context, task);
-  const target = await openTarget(context, task, 0);
+  // Before the target: a file that is open for reading is not emptied.
+  const backing = await openTargetBacking(context, task, image);
   try {
-    await copyToQcow2(context, task, { disks, target, image, line }, copyText);
+    const target = await openTarget(context, task, 0);
+    try {
+      const work = { disks, target, image, line, backing: backing?.disk };
+      await copyToQcow2(context, task, work, copyText);
+    } finally {
+      await target.close();
+    }
   } finally {
-    await target.close();
+    await backing?.close();
   }
 }
 

@@ -1,5 +1,5 @@
 /** What `convert --salvage` says of everything that it could not read. */
-import type { Salvage } from '../engine/index.ts';
+import { Salvage } from '../engine/index.ts';
 import type { Loss } from '../engine/operations/salvage.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import { report, type Context } from './context.ts';
@@ -9,6 +9,29 @@ import { corruptionAt, printCorruption } from './corruption.ts';
 export interface SalvagedSource {
   readonly disk: Disk;
   readonly salvage: Salvage;
+}
+
+/** Collects what is lost of several sources. */
+export class Salvages {
+  readonly sources: SalvagedSource[] = [];
+  /** Takes a loss; undefined where losses are not taken. */
+  readonly taker: ((disk: Disk, loss: Loss) => void) | undefined;
+
+  constructor(isWanted: boolean) {
+    this.taker = isWanted
+      ? (disk, loss) => {
+          this.#of(disk).add(loss);
+        }
+      : undefined;
+  }
+
+  #of(disk: Disk): Salvage {
+    const found = this.sources.find((source) => source.disk === disk);
+    if (found !== undefined) return found.salvage;
+    const salvage = new Salvage();
+    this.sources.push({ disk, salvage });
+    return salvage;
+  }
 }
 
 /** The real program warns of each of these. Bytes. */

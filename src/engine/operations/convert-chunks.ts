@@ -21,7 +21,7 @@ export interface Chunk {
 /** Data is copied in pieces of at most this many bytes. */
 export const COPY_BYTES = 2 * 1024 * 1024;
 /** The most that one request may ask for. */
-const REQUEST_BYTES = 2 ** 31 - SECTOR;
+export const REQUEST_BYTES = 2 ** 31 - SECTOR;
 
 /** The chunks of a whole disk in guest order. */
 export async function* copyChunks(disk: Disk): AsyncGenerator<Chunk> {

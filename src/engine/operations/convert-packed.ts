@@ -15,7 +15,13 @@ export interface PackWindow {
   /** Bytes of it that have to be read. */
   data: number;
   /** What is to be read of each source; `start` is where the source begins in the target. */
-  readonly parts: { readonly start: number; readonly extents: ChainExtent[] }[];
+  readonly parts: PackPart[];
+}
+
+interface PackPart {
+  readonly source: Disk;
+  readonly start: number;
+  readonly extents: ChainExtent[];
 }
 
 /**
@@ -47,7 +53,7 @@ export async function* packedWindows(
             reached = offset + size;
           }
           const until = Math.min(end, offset + length);
-          addPart(window, start, cutExtent(extent, at - start, until - start));
+          addPart(window, source, start, cutExtent(extent, at - start, until - start));
           at = until;
         }
       }
@@ -57,9 +63,9 @@ export async function* packedWindows(
   if (window !== undefined) yield window;
 }
 
-function addPart(window: PackWindow, start: number, extent: ChainExtent): void {
+function addPart(window: PackWindow, source: Disk, start: number, extent: ChainExtent): void {
   window.data += extent.length;
   const last = window.parts.at(-1);
-  if (last?.start === start) last.extents.push(extent);
-  else window.parts.push({ start, extents: [extent] });
+  if (last?.start === start && last.source === source) last.extents.push(extent);
+  else window.parts.push({ source, start, extents: [extent] });
 }

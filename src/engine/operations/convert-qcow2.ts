@@ -6,11 +6,12 @@ import type { Disk } from '../formats/format.ts';
 import { createQcow2, type Qcow2Options } from '../formats/qcow2/edit/create.ts';
 import type { Qcow2Writer } from '../formats/qcow2/edit/writer.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { ChainExtent } from './chain.ts';
 import { DEFAULT_SPARSE, type ConvertReport } from './convert.ts';
 import { COPY_BYTES, copyChunks, writtenParts, type Chunk } from './convert-chunks.ts';
 import { packedWindows, type PackWindow } from './convert-packed.ts';
+import { PackedWrites, pipeline, readWindow, WINDOW, windows } from './convert-windows.ts';
 import type { RunOptions } from './operation.ts';
+import type { Loss } from './salvage.ts';
 import { Lanes, Transfer } from './transfer.ts';
 import { yieldToEvents } from './yield.ts';
 import { isZero } from './zeros.ts';
@@ -24,22 +25,18 @@ export interface ConvertQcow2Options extends RunOptions {
   onSource?: ((source: Disk, start: number) => void) | undefined;
   /** Packs every cluster that gets smaller by it. */
   compress?: boolean | undefined;
+  /** Takes what cannot be read of a source; zeros stand for it. Without it, that ends the work. */
+  lost?: ((source: Disk, loss: Loss) => void) | undefined;
   pool?: CodecPool | undefined;
 }
 
 /** The same with a pool, which is there from here on. */
 type Settings = ConvertQcow2Options & { pool: CodecPool };
 
-/** Guest bytes that are read together, ahead of what is being written. */
-const WINDOW = 8 * 1024 * 1024;
-/** Chunks of zeros between them, at most. */
-const WINDOW_CHUNKS = 16 * 1024;
 /** Writes under way at once. */
 const WRITES_AT_ONCE = 4;
 /** Guest bytes that are packed as one batch. */
 const PACK_BATCH = 512 * 1024;
-/** Packed clusters are written together, in pieces of about this many bytes. */
-const PACKED_WRITE = 1024 * 1024;
 
 /**
  * Makes a qcow2 image in `target` (an empty file) with the guest content of the sources, one behind
@@ -124,9 +121,15 @@ class Copy {
   }
 
   #add(source: Disk, start: number): Promise<void> {
+    const { pool, signal, lost } = this.#options;
+    const losing =
+      lost &&
+      ((loss: Loss) => {
+        lost(source, loss);
+      });
     return pipeline(
-      windows(source),
-      (window) => readWindow(window, this.#options),
+      windows(copyChunks(source)),
+      (window) => readWindow(window, { pool, signal, lost: losing }),
       (window, contents) => this.#write(window, contents, start),
     );
   }
@@ -233,107 +236,6 @@ interface PackedCluster {
   packed: Uint8Array<ArrayBuffer>;
 }
 
-/** Packed clusters lie directly behind each other: many are written as one piece. */
-class PackedWrites {
-  readonly #storage: Storage;
-  readonly #lanes: Lanes;
-  #start = 0;
-  #length = 0;
-  #parts: Uint8Array[] = [];
-
-  constructor(storage: Storage, lanes: Lanes) {
-    this.#storage = storage;
-    this.#lanes = lanes;
-  }
-
-  async add(offset: number, bytes: Uint8Array): Promise<void> {
-    if (offset !== this.#start + this.#length || this.#length >= PACKED_WRITE) await this.end();
-    if (this.#length === 0) this.#start = offset;
-    this.#parts.push(bytes);
-    this.#length += bytes.length;
-  }
-
-  async end(): Promise<void> {
-    if (this.#length === 0) return;
-    const whole = new Uint8Array(this.#length);
-    let at = 0;
-    for (const part of this.#parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    const offset = this.#start;
-    this.#parts = [];
-    this.#length = 0;
-    await this.#lanes.add(() => this.#storage.write(offset, whole));
-  }
-}
-
-/** Prepares the next item while the one before is finished. */
-async function pipeline<Item, Prepared>(
-  items: AsyncIterable<Item>,
-  prepare: (item: Item) => Promise<Prepared>,
-  finish: (item: Item, prepared: Prepared) => Promise<void>,
-): Promise<void> {
-  let running: Promise<void> = Promise.resolve();
-  for await (const item of items) {
-    const prepared = prepare(item);
-    // Whoever waits for it comes later; until then a failure is nobody's.
-    prepared.catch(() => undefined);
-    await running;
-    running = prepared.then((ready) => finish(item, ready));
-    running.catch(() => undefined);
-  }
-  await running;
-}
-
-/** Chunks that are read together. */
-async function* windows(source: Disk): AsyncGenerator<Chunk[]> {
-  let window: Chunk[] = [];
-  let bytes = 0;
-  for await (const chunk of copyChunks(source)) {
-    window.push(chunk);
-    if (chunk.data) bytes += chunk.length;
-    if (bytes < WINDOW && window.length < WINDOW_CHUNKS) continue;
-    yield window;
-    window = [];
-    bytes = 0;
-  }
-  if (window.length > 0) yield window;
-}
-
-/** The content of the chunks that hold data, in their order. */
-async function readWindow(
-  window: readonly Chunk[],
-  options: Settings,
-): Promise<Uint8Array<ArrayBuffer>[]> {
-  const chunks = window.filter(({ data }) => data);
-  const contents = chunks.map(({ length }) => new Uint8Array(length));
-  const transfer = new Transfer(
-    (at, bytes) => {
-      const index = chunkAt(chunks, at);
-      contents[index]?.set(bytes, at - (chunks[index] as Chunk).offset);
-    },
-    { pool: options.pool, signal: options.signal },
-  );
-  const extents: ChainExtent[] = [];
-  for (const chunk of chunks) for (const extent of chunk.extents) extents.push(extent);
-  await transfer.add(extents);
-  await transfer.end();
-  return contents;
-}
-
-/** Index of the chunk that holds a guest offset (bytes); one does. */
-function chunkAt(chunks: readonly Chunk[], offset: number): number {
-  let low = 0;
-  let high = chunks.length - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if ((chunks[middle] as Chunk).offset <= offset) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
-
 /** The bytes of a window, whole clusters: zeros where there is nothing. */
 async function readPackWindow(
   window: PackWindow,
@@ -341,12 +243,18 @@ async function readPackWindow(
   options: Settings,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(alignUp(window.length, clusterSize));
-  for (const { start, extents } of window.parts) {
+  const { pool, signal, lost } = options;
+  for (const { source, start, extents } of window.parts) {
+    const losing =
+      lost &&
+      ((loss: Loss) => {
+        lost(source, loss);
+      });
     const transfer = new Transfer(
       (at, part) => {
         bytes.set(part, start + at - window.offset);
       },
-      { pool: options.pool, signal: options.signal },
+      { pool, signal, lost: losing },
     );
     await transfer.add(extents);
     await transfer.end();

@@ -185,7 +185,7 @@ export class Qcow2Writer {
       if (last !== undefined) fileEnd = last.hostOffset + last.length;
     }
     // All of them have to be within the file.
-    fileEnd = alignUp(fileEnd, this.unit);
+    if (!this.hasDataFile) fileEnd = alignUp(fileEnd, this.unit);
     if (fileEnd > this.data.size) await this.data.resize(fileEnd);
   }
 
