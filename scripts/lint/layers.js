@@ -41,7 +41,7 @@ const LAYERS = [
     packages: /^(svelte(\/|$)|idb-keyval$)/,
   },
   { name: 'sw', files: /^sw\//, values: [], types: [] },
-  { name: 'worker/api', files: /^worker\/api\.ts$/, values: [], types: ENGINE_TYPES },
+  { name: 'worker/api', files: /^worker\/api(-\w+)?\.ts$/, values: [], types: ENGINE_TYPES },
   {
     // Runs on the page as well as in the worker: may know the errors, which are a leaf, and no more.
     name: 'worker/wire',

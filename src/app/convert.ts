@@ -86,5 +86,9 @@ export async function openResult(image: OpenImage): Promise<void> {
   const { handle, result } = image.convert;
   if (result === undefined) return;
   if (handle !== undefined) await images.open([{ file: await handle.getFile(), handle }]);
-  else await images.open([{ file: await stored.file(result.name), handle: undefined, own: true }]);
+  else {
+    const { name } = result;
+    const file = await stored.file(name);
+    await images.open([{ file, handle: undefined, own: true, stored: name }]);
+  }
 }

@@ -9,6 +9,8 @@ export interface Chosen {
   handle: FileSystemFileHandle | undefined;
   /** Ours, not the person's: the sample, or a result kept in the browser. Not a recent file. */
   own?: boolean;
+  /** Under which name it lies in private storage, where it does. */
+  stored?: string;
 }
 
 /** What the file manager offers first; any other file can be chosen too. */

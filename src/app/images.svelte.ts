@@ -1,11 +1,14 @@
 import { announcer } from './announcer.svelte.ts';
 import { attachFrom, giveAgain } from './chain.ts';
+import { ChangesState } from './changes-state.svelte.ts';
 import { engine } from './engine.svelte.ts';
 import { ChecksumState } from './checksum-state.svelte.ts';
 import { checkSeconds } from './forecast.ts';
 import { chooseFiles, hasSavePicker, isSameFile, type Chosen } from './files.ts';
 import { type Findings, findingsOf } from './folder.ts';
+import { interrupted } from './interrupted.svelte.ts';
 import { jobs } from './jobs.svelte.ts';
+import { guardChanges } from './leave-guard.ts';
 import {
   ChainState,
   CheckState,
@@ -18,7 +21,7 @@ import { lookAtDisk } from './plan.ts';
 import { toProblem } from './problem.ts';
 import { recent } from './recent.svelte.ts';
 import { stored } from './stored.svelte.ts';
-import { suggestName, suggestWhere } from './target.ts';
+import { suggestCopy, suggestName, suggestWhere } from './target.ts';
 import { words } from './words.svelte.ts';
 
 /** A check that likely takes less than this runs by itself after opening. */
@@ -31,6 +34,9 @@ class Images {
 
   constructor() {
     engine.onDeath(() => this.#forgetWorker());
+    // Another tab has saved changes: of what is open here, perhaps.
+    const channel = new BroadcastChannel('changes');
+    channel.onmessage = () => void this.lookForChanges();
   }
 
   /** The image on the screen; undefined while the start screen is. */
@@ -124,13 +130,15 @@ class Images {
    * cannot be had again without a handle: the person is asked for it, so this needs a click.
    */
   async readAgain(image: OpenImage, chosen?: Chosen): Promise<void> {
-    const { handle } = image.chosen;
-    const stale = image.changed || image.problem?.code === 'file-gone';
+    const { handle, stored: name } = image.chosen;
+    const stale = name === undefined && (image.changed || image.problem?.code === 'file-gone');
     const other = chosen ?? (stale && handle === undefined ? await chooseOne() : undefined);
     if (other === undefined && stale && handle === undefined) return;
     await this.#letGo(image);
     try {
       if (other !== undefined) image.chosen = other;
+      else if (name !== undefined)
+        image.chosen = { ...image.chosen, file: await stored.file(name) };
       else if (handle !== undefined) image.chosen = { file: await handle.getFile(), handle };
       image.changed = false;
       await this.#openNow(image);
@@ -140,14 +148,23 @@ class Images {
     }
   }
 
-  async close(image: OpenImage): Promise<void> {
+  /** Closes it; with changes that are not saved, only after the person was asked. */
+  async close(image: OpenImage, asked = false): Promise<void> {
+    if (image.unsaved > 0 && !asked) {
+      this.show(image);
+      image.closing = true;
+      return;
+    }
+    image.closing = false;
     image.check.job?.cancel();
+    image.changes.job?.cancel();
     image.convert.job?.cancel();
     image.checksum.cancel();
     const index = this.list.indexOf(image);
     this.list = this.list.filter((other) => other !== image);
     if (this.#current === image) this.show(this.list[Math.min(index, this.list.length - 1)]);
     await this.#letGo(image);
+    guardChanges(this.list);
   }
 
   /** Checks an image; `quiet` when the app does it by itself. */
@@ -190,6 +207,10 @@ class Images {
     image.check = new CheckState();
     image.convert = new ConvertState();
     image.checksum = new ChecksumState();
+    const { lost } = image.changes;
+    image.changes = new ChangesState();
+    image.changes.lost = lost;
+    guardChanges(this.list);
     try {
       const client = await engine.client();
       const opened = await client.open(image.chosen.file, image.raw ? { raw: true } : {});
@@ -212,6 +233,8 @@ class Images {
     if (info === undefined) return;
     image.convert.name = suggestName(image.name);
     image.convert.where = suggestWhere(info, engine.facts, hasSavePicker());
+    image.changes.name = suggestCopy(image.name);
+    image.changes.way = image.chosen.stored === undefined ? image.convert.where : 'file';
     if (image.chosen.own !== true) void recent.add(image.chosen, info.format);
     const seconds = checkSeconds(info);
     if (seconds !== undefined && seconds < CHECK_BY_ITSELF_SECONDS) void this.check(image, true);
@@ -243,13 +266,23 @@ class Images {
 
   /** Images that were open in a dead worker are opened anew once it is started again. */
   #forgetWorker(): void {
-    for (const image of this.list) image.opened = undefined;
+    for (const image of this.list) {
+      if (image.unsaved > 0) image.changes.lost = image.pending?.edits ?? [];
+      image.opened = undefined;
+    }
   }
 
   /** After the worker died: starts it and opens everything anew. */
   async startAgain(): Promise<void> {
     await engine.startAgain();
-    await Promise.all(this.list.map((image) => this.#openNow(image)));
+    await interrupted.look();
+    const again = this.list.map((image) => {
+      // What a change made of a file is only known to who looks at it anew.
+      const { handle, stored: name } = image.chosen;
+      const isFound = handle !== undefined || name !== undefined;
+      return isFound ? this.readAgain(image) : this.#openNow(image);
+    });
+    await Promise.all(again);
     await stored.load();
   }
 }
@@ -259,9 +292,9 @@ function panelOfAddress(): Panel | undefined {
 }
 
 /** Whether a file on disk is another than the one that was opened; undefined where nobody knows. */
-async function hasChanged({ file, handle }: Chosen): Promise<boolean | undefined> {
+async function hasChanged({ file, handle, stored: name }: Chosen): Promise<boolean | undefined> {
   try {
-    const now = await handle?.getFile();
+    const now = name === undefined ? await handle?.getFile() : await stored.file(name);
     return now && (now.lastModified !== file.lastModified || now.size !== file.size);
   } catch {
     // Gone, or not allowed any more: the next read says so in its own words.

@@ -6,15 +6,17 @@ import type {
   ImageInfo,
   LeftBehind,
   OpenedImage,
+  PendingChanges,
   SnapshotChoice,
 } from '../worker/api.ts';
 import { ChecksumState } from './checksum-state.svelte.ts';
+import { ChangesState } from './changes-state.svelte.ts';
 import type { Chosen } from './files.ts';
 import type { RunningJob } from './jobs.svelte.ts';
 import type { Problem } from './problem.ts';
 
-/** What can be done with an image: its tabs, in the order of the keys 1 to 5. */
-export const PANELS = ['overview', 'check', 'convert', 'checksum', 'console'] as const;
+/** What can be done with an image: its tabs, in the order of the keys 1 to 6. */
+export const PANELS = ['overview', 'check', 'convert', 'checksum', 'console', 'changes'] as const;
 export type Panel = (typeof PANELS)[number];
 
 /** The check of one image: before, during and after. */
@@ -99,6 +101,9 @@ export class OpenImage {
   check = $state.raw(new CheckState());
   convert = $state.raw(new ConvertState());
   checksum = $state.raw(new ChecksumState());
+  changes = $state.raw(new ChangesState());
+  /** The person wants to close it although changes are not saved, and is asked. */
+  closing = $state(false);
 
   constructor(chosen: Chosen) {
     this.chosen = chosen;
@@ -114,7 +119,23 @@ export class OpenImage {
 
   /** Whether something works on it now. */
   get busy(): boolean {
-    return this.check.job !== undefined || this.convert.job !== undefined || this.checksum.busy;
+    return (
+      this.check.job !== undefined ||
+      this.convert.job !== undefined ||
+      this.changes.job !== undefined ||
+      this.checksum.busy
+    );
+  }
+
+  /** Changes that are made on a layer over the file: all else that is known is with them. */
+  get pending(): PendingChanges | undefined {
+    return this.opened?.pending;
+  }
+
+  /** Changes that would be lost if the app were closed now. */
+  get unsaved(): number {
+    const { pending } = this;
+    return pending === undefined || pending === this.changes.saved ? 0 : pending.edits.length;
   }
 
   /** The image and the files that it needs, from the image down. */

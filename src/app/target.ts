@@ -18,6 +18,12 @@ export function suggestName(source: string, snapshot = ''): string {
   return name === source ? `${stem}-copy.raw` : name;
 }
 
+/** `web-01.qcow2` gives `web-01-changed.qcow2`. */
+export function suggestCopy(source: string): string {
+  const at = source.lastIndexOf('.');
+  return at > 0 ? `${source.slice(0, at)}-changed${source.slice(at)}` : `${source}-changed`;
+}
+
 /** Where a result better goes: to a chosen place while that is quick, else into the browser. */
 export function suggestWhere(
   info: ImageInfo,

@@ -11,10 +11,21 @@ import type { ConvertPlan } from '../engine/operations/convert.ts';
 import type { Finding, FindingKind, Owner, Severity } from '../engine/operations/finding.ts';
 import type { ImageInfo, LuksInfo } from '../engine/operations/inspect.ts';
 import type { Stage } from '../engine/operations/operation.ts';
+import type {
+  EditRequest,
+  EditResult,
+  ForeseeRequest,
+  Foresight,
+  PendingChanges,
+  RecoveredChange,
+  SaveRequest,
+  SaveResult,
+} from './api-changes.ts';
 
 export type { ChecksumVerdict, Expectation };
 export type { CheckReport, ConvertPlan, ErrorCode, Finding, FindingKind, ForeignContent };
 export type { FormatName, ImageInfo, LuksInfo, Owner, Severity, Stage };
+export type * from './api-changes.ts';
 
 export type ImageId = number;
 export type JobId = number;
@@ -38,6 +49,8 @@ export interface OpenedImage {
   missingBytes: number;
   /** The image and every file that it or one below it names, from the image down. */
   chain: ChainFile[];
+  /** Changes that are made and not saved: all else is said of the image with them. */
+  pending: PendingChanges | undefined;
 }
 
 /** A place in a chain and the file that was given for it. Sizes in bytes. */
@@ -140,6 +153,9 @@ export type JobRequest =
   | ConvertRequest
   | PlanRequest
   | ChecksumRequest
+  | EditRequest
+  | ForeseeRequest
+  | SaveRequest
   | { kind: 'command'; line: string };
 
 export interface ConvertRequest {
@@ -181,6 +197,9 @@ export interface JobResults {
   plan: ConvertPlan;
   convert: ConvertResult;
   command: CommandResult;
+  edit: EditResult;
+  foresee: Foresight;
+  save: SaveResult;
 }
 
 export interface ConvertResult {
@@ -286,6 +305,11 @@ export interface EngineApi {
   unlock(image: ImageId, key: string, passphrase: Uint8Array<ArrayBuffer>): Promise<OpenedImage>;
   /** What the dirty bitmap of that name marks. */
   bitmap(image: ImageId, name: string): Promise<BitmapContents>;
+  /** Takes back the last change that is not saved, or all of them. */
+  undoEdit(image: ImageId): Promise<OpenedImage>;
+  clearEdits(image: ImageId): Promise<OpenedImage>;
+  /** Changes that a dead worker left in the middle, resolved when this one started. */
+  recoveredChanges(): Promise<RecoveredChange[]>;
   close(image: ImageId): Promise<void>;
   /** What published checksums say of a file. */
   askList(question: ListQuestion): Promise<ListAnswer>;

@@ -13,6 +13,7 @@ import type {
   OpenedImage,
   OpenOptions,
   PrivateFile,
+  RecoveredChange,
 } from './api.ts';
 import { type Job, JobEnd, type JobKind, type JobListeners, type RequestOf } from './client-job.ts';
 import { carryErrors } from './wire.ts';
@@ -107,6 +108,21 @@ export class EngineClient {
   /** What the dirty bitmap of that name marks. */
   bitmap(image: ImageId, name: string): Promise<BitmapContents> {
     return this.#call((api) => api.bitmap(image, name));
+  }
+
+  /** Takes back the last change that is not saved. */
+  undoEdit(image: ImageId): Promise<OpenedImage> {
+    return this.#call((api) => api.undoEdit(image));
+  }
+
+  /** Takes back all of them. */
+  clearEdits(image: ImageId): Promise<OpenedImage> {
+    return this.#call((api) => api.clearEdits(image));
+  }
+
+  /** {@link EngineApi.recoveredChanges}. */
+  recoveredChanges(): Promise<RecoveredChange[]> {
+    return this.#call((api) => api.recoveredChanges());
   }
 
   close(image: ImageId): Promise<void> {

@@ -1,18 +1,39 @@
 /** The thread in which the engine runs: exposes the EngineApi to the page. */
 import { expose } from 'comlink';
-import type { EngineApi } from './api.ts';
+import type { EngineApi, RecoveredChange } from './api.ts';
 import { bitmapContents } from './bitmap.ts';
+import type { Changes } from './changes.ts';
 import { askList } from './checksum.ts';
 import { storageFacts } from './facts.ts';
 import { Images } from './images.ts';
 import { Jobs } from './jobs.ts';
-import { deleteResult, listResults, removeAbandoned, resultFile } from './private-files.ts';
+import {
+  deleteResult,
+  hasJournals,
+  listResults,
+  removeAbandoned,
+  resultFile,
+} from './private-files.ts';
 import { carryErrors } from './wire.ts';
 
 carryErrors();
 
 const images = new Images();
 const jobs = new Jobs(images);
+
+/** Before anybody reads a file that a dead worker was in the middle of changing. */
+const recovered = recoverChanges().catch(() => []);
+
+async function recoverChanges(): Promise<RecoveredChange[]> {
+  if (!(await hasJournals())) return [];
+  const { recoverPrivate } = await import('./changing.ts');
+  return recoverPrivate();
+}
+
+async function changes(): Promise<Changes> {
+  const { changesOf } = await import('./changing.ts');
+  return changesOf(images);
+}
 
 const api: EngineApi = {
   facts: async () => ({ version: __APP_VERSION__, ...(await storageFacts()) }),
@@ -22,13 +43,26 @@ const api: EngineApi = {
   detach: (image, key) => images.detach(image, key),
   unlock: (image, key, passphrase) => images.unlock(image, key, passphrase),
   bitmap: async (image, name) => bitmapContents(await images.disk(image), name),
-  close: (image) => Promise.resolve(images.close(image)),
+  undoEdit: async (image) => (await changes()).undo(image, 1),
+  clearEdits: async (image) => (await changes()).undo(image, Infinity),
+  recoveredChanges: () => recovered,
+  close: async (image) => {
+    const hadChanges = images.hasChanges(image);
+    images.close(image);
+    if (hadChanges) await (await changes()).close(image);
+  },
   askList: (question) => Promise.resolve(askList(question)),
   start: (request, events) => Promise.resolve(jobs.start(request, events)),
   cancel: (job) => Promise.resolve(jobs.cancel(job)),
   ping: () => Promise.resolve(),
-  privateFiles: listResults,
-  privateFile: resultFile,
+  privateFiles: async () => {
+    await recovered;
+    return listResults();
+  },
+  privateFile: async (name) => {
+    await recovered;
+    return resultFile(name);
+  },
   deletePrivateFile: deleteResult,
 };
 

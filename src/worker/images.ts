@@ -8,14 +8,22 @@ import {
   openImage,
   openSnapshot,
   Qcow2Image,
+  type Storage,
 } from '../engine/index.ts';
-import type { GivenFile, ImageId, OpenedImage, OpenOptions, SnapshotChoice } from './api.ts';
+import type {
+  GivenFile,
+  ImageId,
+  OpenedImage,
+  OpenOptions,
+  PendingChanges,
+  SnapshotChoice,
+} from './api.ts';
 import { describeChain } from './chain.ts';
 import { matchFiles } from './match-files.ts';
 import { type Asked, GivenFiles, type Refusal } from './given-files.ts';
 import { toWire } from './wire.ts';
 
-type Mode = 'read' | 'check' | 'info';
+export type Mode = 'read' | 'check' | 'info';
 type Cipher = NonNullable<Disk['cipher']>;
 
 /** One open image. */
@@ -37,6 +45,14 @@ interface Source {
   given: ReadonlyMap<string, File>;
   /** What unlocks encrypted files of the chain. The passphrases themselves are not kept. */
   ciphers: ReadonlyMap<File, Cipher>;
+  /** The image with changes that are not saved, in place of its file. */
+  changed?: Changed | undefined;
+}
+
+/** An image's file with changes that are not saved. */
+export interface Changed {
+  readonly storage: Storage;
+  readonly summary: PendingChanges;
 }
 
 /** The images that are open in this worker. */
@@ -100,6 +116,29 @@ export class Images {
     }
   }
 
+  /** Shows it with changes that are not saved, or again without any. */
+  change(id: ImageId, changed: Changed | undefined): Promise<OpenedImage> {
+    return this.#inTurn(id, () => {
+      const entry = this.#entry(id);
+      return this.#enter(id, () => openEntry({ ...entry, changed }));
+    });
+  }
+
+  /** Whether it has changes that are not saved. */
+  hasChanges(id: ImageId): boolean {
+    return this.#entries.get(id)?.changed !== undefined;
+  }
+
+  /** Its file, which is the image without changes that are not saved. */
+  file(id: ImageId): File {
+    return this.#entry(id).file;
+  }
+
+  /** Opens it and its chain with another content of its file. */
+  async openWith(id: ImageId, storage: Storage, mode: Mode): Promise<Disk> {
+    return (await openAs({ ...this.#entry(id), changed: undefined }, mode, storage)).disk;
+  }
+
   /** Forgets it and what unlocked it. Jobs that are under way with it go on. */
   close(id: ImageId): void {
     this.#entries.delete(id);
@@ -149,7 +188,8 @@ export class Images {
     // Closed in the meantime: what unlocked it must not come back.
     if (!isNew) this.#entry(id);
     this.#entries.set(id, entry);
-    return { id, info, elapsed: performance.now() - started, missingBytes: missing, chain };
+    const elapsed = performance.now() - started;
+    return { id, info, elapsed, missingBytes: missing, chain, pending: entry.changed?.summary };
   }
 
   #entry(id: ImageId): Entry {
@@ -190,19 +230,19 @@ async function openEntry(source: Source): Promise<Entry> {
 }
 
 /** Opens it and its chain; files of the chain that cannot be opened are left out, with a reason. */
-async function openAs(source: Source, mode: Mode): Promise<Entry> {
-  const { file, raw, given, ciphers } = source;
+async function openAs(source: Source, mode: Mode, content?: Storage): Promise<Entry> {
+  const { file, raw, given, ciphers, changed } = source;
   const refused = new Map<string, Refusal>();
   for (;;) {
     const files = new GivenFiles(file, given, refused);
     try {
-      const disk = await openImage(new BlobStorage(file), {
+      const disk = await openImage(content ?? changed?.storage ?? new BlobStorage(file), {
         mode,
         gate: files.gate,
         strict: !raw,
         ...(raw ? { format: 'raw' } : {}),
       });
-      const entry = { file, raw, given, ciphers, disk, mode, problem: undefined };
+      const entry = { file, raw, given, ciphers, changed, disk, mode, problem: undefined };
       unlockChain(disk, { ...entry, asked: files.asked });
       return { ...entry, asked: files.asked };
     } catch (error) {

@@ -14,12 +14,18 @@ import type {
   ConvertPlan,
   ConvertRequest,
   ConvertResult,
+  EditRequest,
+  EditResult,
+  ForeseeRequest,
+  Foresight,
   JobEvent,
   JobId,
   JobRequest,
   JobResults,
   LeftBehind,
   PlanRequest,
+  SaveRequest,
+  SaveResult,
 } from './api.ts';
 import { checksum } from './checksum.ts';
 import { codecPool } from './codec-pool.ts';
@@ -96,9 +102,25 @@ function perform(request: JobRequest, context: JobContext): Promise<JobResults[k
       return convert(request, context);
     case 'plan':
       return plan(request, context);
+    case 'edit':
+    case 'foresee':
+    case 'save':
+      return change(request, context);
     case 'command':
       return command(request.line, context);
   }
+}
+
+/** What changes images is loaded when it is first used. */
+async function change(
+  request: EditRequest | ForeseeRequest | SaveRequest,
+  context: JobContext,
+): Promise<EditResult | Foresight | SaveResult> {
+  const { changesOf, saveChanges } = await import('./changing.ts');
+  const changes = changesOf(context.images);
+  if (request.kind === 'edit') return changes.edit(request, context);
+  if (request.kind === 'foresee') return changes.foresee(request, context);
+  return saveChanges(request, changes, context);
 }
 
 /** The command line is as large as the rest of the engine: it is loaded when it is first used. */

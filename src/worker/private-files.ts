@@ -2,11 +2,13 @@
  * Results in the browser's private storage (OPFS). What is being written lies in a folder of its
  * own and moves among the results when it is finished: a result that is listed is whole.
  */
-import { ImageError, isImageError, OpfsStorage } from '../engine/index.ts';
+import { ImageError, isImageError, OpfsStorage, type Storage } from '../engine/index.ts';
 import type { PrivateFile } from './api.ts';
 
 const RESULTS = 'results';
 const UNFINISHED = 'unfinished';
+/** Journals of changes of results, each under the name of its result. */
+const JOURNALS = 'journals';
 /** Milliseconds after which an unfinished file that nobody holds open was left by a dead worker. */
 const ABANDONED = 60_000;
 /** Bytes that a file takes at least. */
@@ -17,6 +19,7 @@ interface MovableFile extends FileSystemFileHandle {
   move(folder: FileSystemDirectoryHandle, name: string): Promise<void>;
 }
 
+/** The folder of that name in private storage. */
 async function folder(name: string): Promise<FileSystemDirectoryHandle> {
   const root = await navigator.storage.getDirectory();
   return root.getDirectoryHandle(name, { create: true });
@@ -45,8 +48,13 @@ export async function listResults(): Promise<PrivateFile[]> {
 
 /** One result. @throws ImageError file-gone */
 export async function resultFile(name: string): Promise<File> {
+  return (await resultHandle(name)).getFile();
+}
+
+/** The same, to be opened for writing. @throws ImageError file-gone */
+export async function resultHandle(name: string): Promise<FileSystemFileHandle> {
   try {
-    return await (await (await folder(RESULTS)).getFileHandle(name)).getFile();
+    return await (await folder(RESULTS)).getFileHandle(name);
   } catch (error) {
     if (is(error, 'NotFoundError') || is(error, 'TypeError')) {
       throw new ImageError('file-gone', { name }, { cause: error });
@@ -55,15 +63,27 @@ export async function resultFile(name: string): Promise<File> {
   }
 }
 
-/** Deletes one result; nothing happens when it is gone already. */
+/** Deletes one result and what belongs to it; nothing happens when it is gone already. */
 export async function deleteResult(name: string): Promise<void> {
   try {
     await (await folder(RESULTS)).removeEntry(name);
+    await (await journalFolder()).removeEntry(name);
   } catch (error) {
     if (is(error, 'NotFoundError')) return;
     const reason = 'Resource busy';
     throw new ImageError('open-failed', { name, reason }, { cause: error });
   }
+}
+
+/** Where journals lie. */
+export function journalFolder(): Promise<FileSystemDirectoryHandle> {
+  return folder(JOURNALS);
+}
+
+/** Whether a worker has died in the middle of a change, or one is under way. */
+export async function hasJournals(): Promise<boolean> {
+  for await (const _name of (await journalFolder()).keys()) return true;
+  return false;
 }
 
 /** Removes what workers that died have left. */
@@ -94,6 +114,18 @@ async function newFile(name: string, needed: number): Promise<FileSystemFileHand
     }
     throw error;
   }
+}
+
+/** An empty storage for what is too much for memory; it is removed when it is closed. */
+export async function openScratch(): Promise<Storage> {
+  const handle = await newFile('scratch', LEAST_ROOM);
+  const storage = await OpfsStorage.open(handle);
+  const close = storage.close.bind(storage);
+  storage.close = async () => {
+    await close();
+    await (await folder(UNFINISHED)).removeEntry(handle.name).catch(() => undefined);
+  };
+  return storage;
 }
 
 /** A result that is being written. */

@@ -9,6 +9,8 @@ import {
 import type { LeftBehind, Target } from './api.ts';
 import { storageFacts } from './facts.ts';
 import type { JobContext } from './job.ts';
+import { byTime } from './by-time.ts';
+import { currentFile } from './local-file.ts';
 import { UnfinishedFile } from './private-files.ts';
 
 /** A result on its way: written, then read again for verifying, then published, or discarded. */
@@ -90,11 +92,6 @@ class PrivateResult implements Result {
   }
 }
 
-/** Bytes a second at which Chromium reads a finished local file once more before it shows it. */
-const FINISHING_RATE = 90e6;
-/** Milliseconds between two estimates of how far it is. */
-const FINISHING_STEP = 250;
-
 /** `remove` is Chromium's, and not in TypeScript's library. */
 interface RemovableFile extends FileSystemFileHandle {
   remove?: () => Promise<void>;
@@ -141,23 +138,13 @@ class ChosenResult implements Result {
   async written(): Promise<void> {
     await this.storage.flush();
     this.#finishing = true;
-    const total = this.storage.size;
-    const started = performance.now();
-    const tell = (): void => {
-      const guess = ((performance.now() - started) / 1000) * FINISHING_RATE;
-      const done = Math.min(Math.floor(guess), Math.floor(total * 0.99));
-      this.#context.progress({ stage: 'finishing', done, total });
-    };
-    tell();
-    const timer = setInterval(tell, FINISHING_STEP);
+    const closing = () => unlessCancelled(this.storage.close(), this.#context.signal);
     try {
-      await unlessCancelled(this.storage.close(), this.#context.signal);
+      await byTime(closing, 'finishing', this.storage.size, this.#context);
     } catch (error) {
       // Only a cancelled one goes on finishing; a refused one has left the old file.
       this.#finishing = isImageError(error, 'cancelled');
       throw error;
-    } finally {
-      clearInterval(timer);
     }
   }
 
@@ -180,16 +167,6 @@ class ChosenResult implements Result {
     } catch {
       return { name, state: 'untouched' };
     }
-  }
-}
-
-async function currentFile(handle: FileSystemFileHandle): Promise<File> {
-  try {
-    return await handle.getFile();
-  } catch (error) {
-    const { name } = handle;
-    const gone = error instanceof Error && error.name === 'NotFoundError';
-    throw new ImageError(gone ? 'file-gone' : 'permission-lost', { name }, { cause: error });
   }
 }
 

@@ -1,5 +1,6 @@
 import { count } from './en.ts';
 import { enChain } from './en-chain.ts';
+import { enChanges } from './en-changes.ts';
 import { enChecksum } from './en-checksum.ts';
 import { enErrors } from './en-errors.ts';
 import { enFindings, enOwners } from './en-findings.ts';
@@ -10,6 +11,7 @@ export const enImage = {
   findings: enFindings,
   owners: enOwners,
   chain: enChain,
+  changes: enChanges,
 
   screen: {
     opening: (name: string) => `Opening ${name}…`,
@@ -20,6 +22,7 @@ export const enImage = {
       convert: 'Convert',
       checksum: 'Checksum',
       console: 'Console',
+      changes: 'Changes',
     },
     panelsLabel: 'What to do with this image',
     disk: (size: string) => `${size} disk`,
@@ -299,8 +302,11 @@ export const enImage = {
   progress: {
     stages: {
       planning: 'Planning',
+      changing: 'Changing, on a layer over the file',
       checking: 'Checking',
+      preparing: 'Preparing: the browser copies the file',
       copying: 'Copying',
+      writing: 'Writing',
       comparing: 'Comparing',
       digesting: 'Computing the checksum',
       verifying: 'Checking the copy',
@@ -319,6 +325,9 @@ export const enImage = {
       plan: (name: string) => `Looking at ${name}`,
       convert: (name: string) => `Converting ${name}`,
       checksum: (name: string) => `Computing the checksum of ${name}`,
+      edit: (name: string) => `Changing ${name}`,
+      foresee: (name: string) => `Planning a change of ${name}`,
+      save: (name: string) => `Saving the changes of ${name}`,
       command: (name: string) => name,
     },
     started: (what: string) => `${what}: started`,

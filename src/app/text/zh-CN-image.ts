@@ -1,5 +1,6 @@
 import type { ImageText } from './en-image.ts';
 import { zhChain } from './zh-CN-chain.ts';
+import { zhChanges } from './zh-CN-changes.ts';
 import { zhChecksum } from './zh-CN-checksum.ts';
 import { zhErrors } from './zh-CN-errors.ts';
 import { zhFindings, zhOwners } from './zh-CN-findings.ts';
@@ -10,6 +11,7 @@ export const zhImage: ImageText = {
   findings: zhFindings,
   owners: zhOwners,
   chain: zhChain,
+  changes: zhChanges,
 
   screen: {
     opening: (name) => `正在打开 ${name}…`,
@@ -20,6 +22,7 @@ export const zhImage: ImageText = {
       convert: '转换',
       checksum: '校验和',
       console: '控制台',
+      changes: '更改',
     },
     panelsLabel: '对此镜像的操作',
     disk: (size) => `磁盘 ${size}`,
@@ -283,8 +286,11 @@ export const zhImage: ImageText = {
   progress: {
     stages: {
       planning: '正在规划',
+      changing: '正在文件之上的一层中更改',
       checking: '正在检查',
+      preparing: '正在准备：浏览器正在复制文件',
       copying: '正在复制',
+      writing: '正在写入',
       comparing: '正在比较',
       digesting: '正在计算校验和',
       verifying: '正在校验副本',
@@ -299,6 +305,9 @@ export const zhImage: ImageText = {
     label: (name) => `进度：${name}`,
     jobs: {
       check: (name) => `检查 ${name}`,
+      edit: (name) => `更改 ${name}`,
+      foresee: (name) => `规划对 ${name} 的更改`,
+      save: (name) => `保存对 ${name} 的更改`,
       plan: (name) => `查看 ${name}`,
       convert: (name) => `转换 ${name}`,
       checksum: (name) => `计算 ${name} 的校验和`,

@@ -2,7 +2,16 @@
 
 /** What a running operation is doing. */
 export type Stage =
-  'planning' | 'checking' | 'copying' | 'comparing' | 'digesting' | 'verifying' | 'finishing';
+  | 'planning'
+  | 'changing'
+  | 'checking'
+  | 'preparing'
+  | 'copying'
+  | 'writing'
+  | 'comparing'
+  | 'digesting'
+  | 'verifying'
+  | 'finishing';
 
 /** Progress in bytes of work (guest bytes when copying, table bytes when checking). */
 export interface Progress {

@@ -40,15 +40,27 @@ export class WritableStorage implements Storage {
     this.#stream = stream;
   }
 
-  /** Starts with an empty content. @throws ImageError permission-lost, file-gone, open-failed */
-  static async open(file: FileSystemFileHandle): Promise<WritableStorage> {
+  /**
+   * Starts with an empty content, or with all of the old one: the browser copies that first, which
+   * takes its time, and nobody else may write meanwhile.
+   * @param keep bytes of the old content, where it is to be kept
+   * @throws ImageError permission-lost, file-gone, disk-full, open-failed; being-changed when
+   * somebody else writes
+   */
+  static async open(file: FileSystemFileHandle, keep?: number): Promise<WritableStorage> {
+    const { name } = file;
     try {
-      return new WritableStorage(await file.createWritable(), file.name);
+      if (keep === undefined) return new WritableStorage(await file.createWritable(), name);
+      const options = { keepExistingData: true, mode: 'exclusive' };
+      const storage = new WritableStorage(await file.createWritable(options), name);
+      storage.#size = keep;
+      return storage;
     } catch (error) {
       const busy = error instanceof Error && error.name === 'NoModificationAllowedError';
-      if (!busy) throw writeFailure(file.name, 0, 0, error);
+      if (!busy) throw writeFailure(name, 0, keep ?? 0, error);
+      if (keep !== undefined) throw new ImageError('being-changed', { name }, { cause: error });
       const reason = 'Resource busy';
-      throw new ImageError('open-failed', { name: file.name, reason }, { cause: error });
+      throw new ImageError('open-failed', { name, reason }, { cause: error });
     }
   }
 

@@ -1,0 +1,47 @@
+import type {
+  LeftBehind,
+  MadeEdit,
+  PendingChanges,
+  RepairClass,
+  RepairPlan,
+  SaveResult,
+} from '../worker/api.ts';
+import type { RunningJob } from './jobs.svelte.ts';
+import type { Problem } from './problem.ts';
+
+/** How changes may be saved, as it is chosen on the screen. */
+export type SaveWay = 'place' | 'browser' | 'file' | 'patch';
+
+/** The plan of a repair: what may be done, and what would be. */
+export class RepairState {
+  classes = $state.raw<readonly RepairClass[]>(['safe']);
+  job = $state.raw<RunningJob>();
+  plan = $state.raw<RepairPlan>();
+  problem = $state.raw<Problem>();
+}
+
+/** The changes of one image: what runs, what went wrong, what came out. */
+export class ChangesState {
+  /** An edit or a saving that runs. */
+  job = $state.raw<RunningJob>();
+  problem = $state.raw<Problem>();
+  cancelled = $state(false);
+  left = $state.raw<LeftBehind>();
+  /** The person closed the question where to put the copy, or did not allow writing. */
+  refused = $state<'place' | 'permission'>();
+  way = $state<SaveWay>('browser');
+  /** Name of a copy. */
+  name = $state('');
+  verify = $state(true);
+  undo = $state(true);
+  result = $state.raw<SaveResult>();
+  /** Where a copy went, when the person chose the place. */
+  handle = $state.raw<FileSystemFileHandle>();
+  /** The change that was saved into the file was taken back. */
+  takenBack = $state(false);
+  /** What was saved last: to leave the app loses nothing as long as this is what is pending. */
+  saved = $state.raw<PendingChanges>();
+  /** Changes that a dead engine has lost. */
+  lost = $state.raw<readonly MadeEdit[]>([]);
+  repair = $state.raw(new RepairState());
+}

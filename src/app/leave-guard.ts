@@ -1,0 +1,16 @@
+import type { OpenImage } from './open-image.svelte.ts';
+
+let isHeld = false;
+
+/** Asks before the page is left while changes are not saved, and no longer than that. */
+export function guardChanges(images: readonly OpenImage[]): void {
+  const isNeeded = images.some(({ unsaved }) => unsaved > 0);
+  if (isNeeded === isHeld) return;
+  isHeld = isNeeded;
+  if (isNeeded) addEventListener('beforeunload', ask);
+  else removeEventListener('beforeunload', ask);
+}
+
+function ask(event: BeforeUnloadEvent): void {
+  event.preventDefault();
+}

@@ -1,0 +1,141 @@
+/**
+ * What passes between the page and the worker about changing images: plain data. Types only.
+ * Changes are made one after the other on an overlay of the image's file; nothing of them is in the
+ * file before they are saved.
+ */
+import type { ErrorCode } from '../engine/errors.ts';
+import type {
+  RepairChoice,
+  RepairClass,
+  RepairKind,
+  RepairPlan,
+} from '../engine/formats/qcow2/repair/plan.ts';
+import type { CheckReport } from '../engine/operations/check-report.ts';
+import type { ResizePlan } from '../engine/operations/resize.ts';
+import type { ImageId, OpenedImage, PrivateFile, SnapshotChoice, Target } from './api.ts';
+
+export type { RepairChoice, RepairClass, RepairKind, RepairPlan, ResizePlan };
+
+/** One change of an image. */
+export type Edit =
+  | { kind: 'repair'; choice: RepairChoice }
+  | { kind: 'create-snapshot'; name: string }
+  | { kind: 'apply-snapshot' | 'delete-snapshot'; snapshot: SnapshotChoice }
+  /** Virtual size in bytes, whole sectors. */
+  | { kind: 'resize'; size: number }
+  /** What an undo file or a patch describes. */
+  | { kind: 'patch'; file: File };
+
+export type EditKind = Edit['kind'];
+
+/** An edit that is made, and what it did. Bytes. */
+export interface MadeEdit {
+  edit: Edit;
+  /** Size of the file before and after it. */
+  fileSize: { before: number; after: number };
+  /** What it takes and gives back within the file; undefined where nobody counts that. */
+  taken: number | undefined;
+  freed: number | undefined;
+  /** What the repair did, for a repair. */
+  repaired: RepairPlan['sums'];
+  /** The virtual size before, for a resize. */
+  oldSize: number;
+}
+
+/** An image's file in numbers. */
+export interface FileState {
+  /** Bytes. */
+  size: number;
+  /** As `qemu-img check` counts; undefined where the check does not get that far. */
+  findings: Pick<CheckReport, 'corruptions' | 'leaks' | 'checkErrors'> | undefined;
+}
+
+/** What is made and not saved. */
+export interface PendingChanges {
+  edits: MadeEdit[];
+  before: FileState;
+  after: FileState;
+  /** Bytes that are different, in so many runs and clusters. */
+  bytes: number;
+  runs: number;
+  clusters: number;
+}
+
+/** Makes a change on the overlay, and checks the result. */
+export interface EditRequest {
+  kind: 'edit';
+  image: ImageId;
+  edit: Edit;
+}
+
+export interface EditResult {
+  opened: OpenedImage;
+  /** The check of the image with the change. */
+  report: CheckReport;
+}
+
+/** Looks at what a change would do; nothing is changed, not even on the overlay. */
+export interface ForeseeRequest {
+  kind: 'foresee';
+  image: ImageId;
+  edit: Edit;
+}
+
+/** What a change would do, as far as there is something to say beforehand. */
+export interface Foresight {
+  repair: RepairPlan | undefined;
+  /** Bytes within the file that deleting a snapshot would free. */
+  freed: number | undefined;
+  resize: ResizePlan | undefined;
+}
+
+/** How changes are saved. */
+export type Way =
+  /** A new file with all of the image; the old one stays. */
+  | { kind: 'copy'; target: Target; verify: boolean }
+  /** Into the file itself, for which writing is allowed. */
+  | { kind: 'local'; handle: FileSystemFileHandle; undo: boolean }
+  /** Into the file itself, which lies in private storage under this name. */
+  | { kind: 'private'; name: string; undo: boolean }
+  /** As a patch with a script for sh and one for PowerShell, in private storage. */
+  | { kind: 'patch' };
+
+export interface SaveRequest {
+  kind: 'save';
+  image: ImageId;
+  way: Way;
+}
+
+export interface SaveResult {
+  way: Way['kind'];
+  /** The file that has the change now; of a patch, the patch. */
+  name: string;
+  size: number;
+  /** Bytes that were written because of the change. */
+  bytes: number;
+  /** Whether what was written was read again and compared. */
+  verified: boolean;
+  /** What takes the change back, in private storage. */
+  undo: PrivateFile | undefined;
+  /** All that belongs to a patch, in private storage. */
+  files: PrivateFile[];
+  milliseconds: number;
+}
+
+/** A change of a file in private storage that was interrupted, and what became of it. */
+export interface RecoveredChange {
+  /** The file. */
+  name: string;
+  /**
+   * - `dropped`: it had not happened; the file is the old one.
+   * - `finished`: it had happened, and is in the file now.
+   * - `failed`: the file is not the one that the change was made for, or cannot be written now.
+   */
+  outcome: 'dropped' | 'finished' | 'failed';
+  code: ErrorCode | undefined;
+}
+
+/** What the tabs of this app tell each other: the file of this name has changed. */
+export interface ChangedMessage {
+  name: string;
+}

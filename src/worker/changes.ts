@@ -1,0 +1,300 @@
+/**
+ * Changes of open images that are not saved: each edit lies on an overlay of its own over the one
+ * before, so that the last can be taken back. Loaded when the first change is made.
+ */
+import {
+  BlobStorage,
+  Change,
+  type ChangeOptions,
+  type CheckReport,
+  type Finding,
+  FINDING_KINDS,
+  ImageError,
+  OverlayStorage,
+  type Storage,
+  throwIfCancelled,
+} from '../engine/index.ts';
+import type {
+  EditRequest,
+  EditResult,
+  FileState,
+  ForeseeRequest,
+  Foresight,
+  ImageId,
+  MadeEdit,
+  OpenedImage,
+  PendingChanges,
+} from './api.ts';
+import { checkContent, foresee, makeEdit } from './edits.ts';
+import type { Changed, Images } from './images.ts';
+import type { JobContext } from './job.ts';
+import { openScratch } from './private-files.ts';
+
+/** Edits of one image that wait to be saved: reading goes through all of their overlays. */
+const MOST_EDITS = 30;
+
+interface Layer {
+  readonly overlay: OverlayStorage;
+  readonly made: MadeEdit;
+  readonly state: FileState;
+  readonly report: CheckReport;
+  readonly summary: PendingChanges;
+}
+
+/** The edits of one image. */
+export class ChangeSession {
+  /** The file as it was when the first edit was made: it must be the same when they are saved. */
+  readonly file: File;
+  readonly base: Storage;
+  readonly layers: Layer[] = [];
+  /** What the check says without any edit; undefined where it does not get through. */
+  baseReport: CheckReport | undefined;
+
+  constructor(file: File) {
+    this.file = file;
+    this.base = new BlobStorage(file);
+  }
+
+  /** The newest state. */
+  get top(): Storage {
+    return this.layers.at(-1)?.overlay ?? this.base;
+  }
+
+  get report(): CheckReport | undefined {
+    return this.layers.at(-1)?.report ?? this.baseReport;
+  }
+
+  get changed(): Changed | undefined {
+    const last = this.layers.at(-1);
+    return last && { storage: last.overlay, summary: last.summary };
+  }
+
+  /**
+   * All edits as one change of a file that is as {@link file} is.
+   * @param base the file, open for what is to be done with it
+   */
+  async flatten(base: Storage, options: ChangeOptions = {}): Promise<Change> {
+    const change = new Change(base, { scratch: openScratch, ...options });
+    await copyLayers(
+      this.layers.map(({ overlay }) => overlay),
+      change.storage,
+    );
+    return change;
+  }
+
+  async drop(count: number): Promise<void> {
+    for (const { overlay } of this.layers.splice(-count, count).reverse()) await overlay.close();
+  }
+}
+
+/** Bytes that are copied at once. */
+const PIECE = 1024 * 1024;
+
+/** Makes `target` what the topmost layer is. */
+async function copyLayers(layers: readonly OverlayStorage[], target: Storage): Promise<void> {
+  for (const layer of layers) {
+    if (layer.size < target.size) await target.resize(layer.size);
+    for (const { kind, offset, length } of layer.changes()) {
+      for (let done = 0; done < length; done += PIECE) {
+        const bytes = new Uint8Array(Math.min(PIECE, length - done));
+        if (kind === 'data') await layer.read(offset + done, bytes);
+        await target.write(offset + done, bytes);
+      }
+    }
+    if (layer.size !== target.size) await target.resize(layer.size);
+  }
+}
+
+/** The sessions of this worker. */
+export class Changes {
+  readonly #images: Images;
+  readonly #sessions = new Map<ImageId, ChangeSession>();
+  /** Work on the same image waits for what began before. */
+  readonly #turns = new Map<ImageId, Promise<unknown>>();
+
+  constructor(images: Images) {
+    this.#images = images;
+  }
+
+  /** Makes an edit and checks the result. @throws ImageError and nothing is different then */
+  edit({ image, edit }: EditRequest, context: JobContext): Promise<EditResult> {
+    return this.inTurn(image, async () => {
+      const session = this.#session(image);
+      if (session.layers.length >= MOST_EDITS) {
+        const value = String(MOST_EDITS + 1);
+        throw new ImageError('too-large', { what: 'changes', value, limit: MOST_EDITS });
+      }
+      session.baseReport ??= await checkContent(image, session.base, context);
+      const overlay = new OverlayStorage(session.top, { scratch: openScratch });
+      try {
+        const before = session.report;
+        const made = await makeEdit(image, overlay, edit, context);
+        const report = await checkContent(image, overlay, context);
+        if (report === undefined) throw new ImageError('internal', { reason: 'no check' });
+        if (edit.kind !== 'patch') refuseNewFindings(before, report);
+        throwIfCancelled(context.signal);
+        const layer = { overlay, made, report, state: stateOf(overlay, report) };
+        const summary = await summarize(session, layer);
+        session.layers.push({ ...layer, summary });
+      } catch (error) {
+        await overlay.close();
+        throw error;
+      }
+      const opened = await this.#show(image, session);
+      return { opened, report: required(session.report) };
+    });
+  }
+
+  /** What an edit would do. */
+  foresee({ image, edit }: ForeseeRequest, context: JobContext): Promise<Foresight> {
+    return this.inTurn(image, () => foresee(image, this.#session(image).top, edit, context));
+  }
+
+  /** Takes back the last `count` edits. */
+  undo(image: ImageId, count: number): Promise<OpenedImage> {
+    return this.inTurn(image, async () => {
+      const session = this.#session(image);
+      // Shown without them first: what is being read now must not change under its reader.
+      const kept = session.layers.at(-1 - count);
+      const opened = await this.#images.change(
+        image,
+        kept && { storage: kept.overlay, summary: kept.summary },
+      );
+      await session.drop(count);
+      return opened;
+    });
+  }
+
+  /** The edits of an image that wait to be saved. @throws ImageError internal when there are none */
+  pending(image: ImageId): ChangeSession {
+    const session = this.#session(image);
+    if (session.layers.length === 0) throw new ImageError('internal', { reason: 'no changes' });
+    return session;
+  }
+
+  /** Forgets all edits. The image itself is opened anew by whoever wants to see it. */
+  async forget(image: ImageId): Promise<void> {
+    const session = this.#sessions.get(image);
+    this.#sessions.delete(image);
+    await session?.drop(session.layers.length);
+  }
+
+  /** The image is closed: what is under way with it is waited for. */
+  close(image: ImageId): Promise<void> {
+    return this.inTurn(image, () => this.forget(image));
+  }
+
+  async inTurn<Result>(image: ImageId, work: () => Promise<Result>): Promise<Result> {
+    const before = this.#turns.get(image) ?? Promise.resolve();
+    const turn = before.then(work, work);
+    this.#turns.set(image, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(image) === turn) this.#turns.delete(image);
+    }
+  }
+
+  #session(image: ImageId): ChangeSession {
+    const file = this.#images.file(image);
+    const known = this.#sessions.get(image);
+    if (known !== undefined) return known;
+    const session = new ChangeSession(file);
+    this.#sessions.set(image, session);
+    return session;
+  }
+
+  async #show(image: ImageId, session: ChangeSession): Promise<OpenedImage> {
+    try {
+      return await this.#images.change(image, session.changed);
+    } catch (error) {
+      await session.drop(1);
+      throw error;
+    }
+  }
+}
+
+function stateOf(storage: Storage, report: CheckReport | undefined): FileState {
+  const { size } = storage;
+  if (report === undefined || report.aborted !== undefined) return { size, findings: undefined };
+  const { corruptions, leaks, checkErrors } = report;
+  return { size, findings: { corruptions, leaks, checkErrors } };
+}
+
+/** What differs from the file in numbers. */
+async function summarize(
+  session: ChangeSession,
+  layer: Omit<Layer, 'summary'>,
+): Promise<PendingChanges> {
+  const layers = [...session.layers.map(({ overlay }) => overlay), layer.overlay];
+  const { base } = session;
+  const flat = new OverlayStorage(base, { scratch: openScratch });
+  try {
+    await copyLayers(layers, flat);
+    const counted = await countDifferences(flat, await clusterSizeOf(layer.overlay));
+    return {
+      ...counted,
+      edits: [...session.layers.map(({ made }) => made), layer.made],
+      before: stateOf(base, session.baseReport),
+      after: layer.state,
+    };
+  } finally {
+    await flat.close();
+  }
+}
+
+/** «cluster_bits» of the header. Only for counting: the image was opened and checked before. */
+async function clusterSizeOf(storage: Storage): Promise<number> {
+  const head = new Uint8Array(24);
+  await storage.read(0, head);
+  return 2 ** Math.min(21, Math.max(9, new DataView(head.buffer).getUint32(20)));
+}
+
+const SECTOR = 512;
+
+async function countDifferences(flat: OverlayStorage, clusterSize: number) {
+  const count = { bytes: 0, runs: 0, clusters: 0 };
+  let end = -1;
+  let cluster = -1;
+  for (const { offset, length } of flat.changes()) {
+    for (let at = offset; at < offset + length; at += PIECE) {
+      const size = Math.min(PIECE, offset + length - at);
+      const [before, after] = [new Uint8Array(size), new Uint8Array(size)];
+      await Promise.all([flat.base.read(at, before), flat.read(at, after)]);
+      for (let from = 0; from < size; from += SECTOR) {
+        const to = Math.min(from + SECTOR, size);
+        if (isEqual(before, after, from, to)) continue;
+        count.bytes += to - from;
+        if (at + from !== end) count.runs += 1;
+        end = at + to;
+        const index = Math.floor((at + from) / clusterSize);
+        if (index !== cluster) count.clusters += 1;
+        cluster = index;
+      }
+    }
+  }
+  return count;
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (a[at] !== b[at]) return false;
+  return true;
+}
+
+/**
+ * An edit must not make anything worse: then it is dropped, as a defect of this program.
+ * @throws ImageError internal
+ */
+function refuseNewFindings(before: CheckReport | undefined, after: CheckReport): void {
+  const had: Partial<Record<Finding['kind'], number>> = before?.findingCounts ?? {};
+  const fresh = FINDING_KINDS.filter((kind) => (after.findingCounts[kind] ?? 0) > (had[kind] ?? 0));
+  const stopped = after.aborted !== undefined && before?.aborted === undefined;
+  if (fresh.length === 0 && !stopped) return;
+  const found = stopped ? 'stops' : `finds ${fresh.join(', ')}`;
+  throw new ImageError('internal', { reason: `the check of the changed image ${found}` });
+}
+
+function required(report: CheckReport | undefined): CheckReport {
+  if (report === undefined) throw new ImageError('internal', { reason: 'no check' });
+  return report;
+}
