@@ -138,7 +138,8 @@ function readNumber(name: string, text: string): bigint {
   return BigInt.asUintN(64, value);
 }
 
-function readSize(name: string, text: string, warn: (value: string) => void): bigint {
+/** As the option `name` reads its value. @throws OptionFault */
+export function readSize(name: string, text: string, warn: (value: string) => void): bigint {
   const size = parseSize(text, MAX_UINT64);
   if (size.kind === 'ok' && size.deprecated) warn(text);
   if (size.kind === 'ok') return size.value;

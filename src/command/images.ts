@@ -35,12 +35,24 @@ export interface OpenRequest {
   quiet?: boolean;
   /** Opens the image's own file in place of `host.open`, which opens those that it names. */
   opener?: (path: string) => Promise<Storage>;
+  /** Opens its external data file in place of `host.open`. */
+  dataOpener?: (path: string) => Promise<Storage>;
+  /**
+   * What opens the file of a backing image in place of `host.open`, or its data file; undefined
+   * where nothing else is to. The first backing image is at a depth of one.
+   */
+  layerOpener?: (depth: number, kind: 'image' | 'data') => FileOpener | undefined;
 }
+
+/** Opens a file by its name. */
+export type FileOpener = (path: string) => Promise<Storage>;
 
 /** A disk and what was opened for it. */
 export interface OpenedImage {
   readonly disk: Disk;
   readonly info: ImageInfo;
+  /** Nobody said what format it is: its content did. */
+  readonly guessed: boolean;
   /** What opens it again: the name of its file, or JSON where that is not all. */
   readonly name: string;
   /** The file's name as it was opened: names in the image are seen from there. */
@@ -102,6 +114,8 @@ interface Node {
   readonly storage: Storage;
   /** The engine's name of the format, or undefined to let the content decide. */
   readonly format: FormatName | undefined;
+  /** Whether nobody said it. */
+  readonly guessed: boolean;
   readonly file: FileNode;
   readonly encryption: Encryption;
   /** Of the files that it names; `none` where it is to be taken as naming no backing file. */
@@ -120,6 +134,9 @@ class ChainOpener {
   readonly #storages: Storage[] = [];
   /** For the first file only. */
   #opener: ((path: string) => Promise<Storage>) | undefined;
+  /** For the external data file of the first image. */
+  #dataOpener: ((path: string) => Promise<Storage>) | undefined;
+  #layerOpener: OpenRequest['layerOpener'];
   /** The one opened last: what is asked for next is a matter of its options. */
   #node: Node | undefined;
 
@@ -131,6 +148,8 @@ class ChainOpener {
   async open(request: OpenRequest): Promise<OpenedImage> {
     const { name, format = '', mode } = request;
     this.#opener = request.opener;
+    this.#dataOpener = request.dataOpener;
+    this.#layerOpener = request.layerOpener;
     const described = this.#describe(request);
     const node = await this.#openNode(described ?? new NodeOptions(), {
       name: described === undefined ? name : undefined,
@@ -149,7 +168,7 @@ class ChainOpener {
       this.#context.host.stderr(BITMAP_WARNING);
     }
     return {
-      ...{ disk, info },
+      ...{ disk, info, guessed: node.guessed },
       name: describeNode(node.file, disk.format, node.encryption),
       path: node.file.path,
       close: () => disk.close(),
@@ -185,7 +204,7 @@ class ChainOpener {
     const { storage, window } =
       decided === 'raw' ? takeWindow(opened.storage, options) : { ...opened, window: undefined };
     this.#node = {
-      ...{ storage, options, format: decided },
+      ...{ storage, options, format: decided, guessed: format === '' },
       file: window === undefined ? opened.file : { ...opened.file, window },
       encryption: decided === 'raw' ? NO_ENCRYPTION : encryptionOf(options),
       backing: this.#takeBacking(options),
@@ -283,6 +302,7 @@ class ChainOpener {
     const options = above?.backing ?? new NodeOptions();
     if (options === 'none') return options;
     this.depth++;
+    this.#opener = this.#layerOpener?.(this.depth, 'image');
     const resolved = name === '' ? undefined : resolveName(name, above?.file.path ?? '');
     const node = await this.#openNode(options, { name: resolved, format });
     passImageOptions(node.options, node.format ?? 'qcow2');
@@ -299,6 +319,7 @@ class ChainOpener {
     if (name === '' && options.isEmpty) {
       throw new OptionFault("'data-file' is required for this image");
     }
+    this.#opener = this.depth === 0 ? this.#dataOpener : this.#layerOpener?.(this.depth, 'data');
     return (await this.#openFile(options, name)).storage;
   }
 

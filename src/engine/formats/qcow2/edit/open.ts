@@ -72,6 +72,7 @@ export async function editQcow2(image: Qcow2Image): Promise<Qcow2Writer> {
     image.l1.slice(),
   );
   writer.cipher = image.cipher;
+  writer.data = image.dataFile ?? storage;
   return writer;
 }
 

@@ -1,5 +1,5 @@
 /** One refcount block as it is in the file. Specification: «Host cluster management». */
-import { TWO_32 } from '../../../binary/units.ts';
+import { divideRoundUp, TWO_32 } from '../../../binary/units.ts';
 
 /** Reads and changes refcounts in place; entries below a byte are packed from the lowest bit on. */
 export class RefcountBlockEditor {
@@ -57,4 +57,28 @@ export class RefcountBlockEditor {
       this.#view.setUint8(place >>> 3, (byte & ~mask) | (value << (place & 7)));
     }
   }
+}
+
+/**
+ * How many refcount blocks count `clusters` clusters and, behind them, a table and blocks for all
+ * of it; `generous`: with half as much room again in the table.
+ */
+export function blocksNeeded(
+  clusters: number,
+  clusterSize: number,
+  blockEntries: number,
+  generous: boolean,
+): number {
+  const settle = (wanted: number): { blocks: number; table: number } => {
+    let blocks = 0;
+    let table = 0;
+    for (let before = -1; before !== blocks + table;) {
+      before = blocks + table;
+      blocks = divideRoundUp(wanted + table + blocks, blockEntries);
+      table = divideRoundUp(blocks, clusterSize / 8);
+    }
+    return { blocks, table };
+  };
+  const { blocks, table } = settle(clusters);
+  return generous ? settle(clusters + divideRoundUp(table, 2)).blocks : blocks;
 }
