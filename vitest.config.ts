@@ -36,6 +36,15 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: {
+          name: 'crash',
+          environment: 'node',
+          include: ['test/crash/**/*.test.ts'],
+          testTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
         test: { name: 'size', environment: 'node', include: ['test/size/**/*.test.ts'] },
       },
       {

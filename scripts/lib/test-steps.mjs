@@ -49,6 +49,7 @@ export const STEPS = [
   { name: 'build', title: 'Build (vite)', needs: [], run: async () => asOne(await build()) },
   { name: 'unit', title: 'Unit tests', needs: [], run: () => vitest('unit') },
   { name: 'golden', title: 'Golden tests against qemu-img', needs: ['qemu-img'], run: golden },
+  { name: 'crash', title: 'Crashes in the middle of changes', needs: [], run: crash },
   {
     name: 'browser',
     title: 'Browser tests',
@@ -125,6 +126,12 @@ async function golden() {
     );
   }
   return result;
+}
+
+/** The program that is killed has to be built. */
+async function crash() {
+  await buildIfNeeded();
+  return vitest('crash');
 }
 
 /**
