@@ -140,17 +140,8 @@ export class Qcow2Writer {
    * @param offset guest offset, bytes
    * @returns the places in guest order, together `length` bytes
    */
-  async place(offset: number, length: number): Promise<Placement[]> {
-    if (this.cipher === undefined) return this.#placeAll(offset, length, true);
-    const placements: Placement[] = [];
-    const most = ENCRYPTED_CLUSTERS * this.clusterSize;
-    const end = offset + length;
-    for (let at = offset; at < end;) {
-      const until = Math.min(end, alignDown(at, this.clusterSize) + most);
-      placements.push(...(await this.#placeAll(at, until - at, true)));
-      at = until;
-    }
-    return placements;
+  place(offset: number, length: number): Promise<Placement[]> {
+    return this.#placeAll(offset, length, true);
   }
 
   /**
@@ -230,19 +221,25 @@ export class Qcow2Writer {
     const sliceCoverage =
       (Math.min(this.clusterSize, SLICE_BYTES) / (this.#entryWords * 4)) * this.clusterSize;
     let wanted = 0;
+    let stop = 0;
     for (let at = offset; at < end;) {
+      if (wanted === 0) stop = isData ? this.#allocationEnd(at) : end;
       const sliceEnd = (Math.floor(at / sliceCoverage) + 1) * sliceCoverage;
-      const run = { start: at, end: Math.min(end, sliceEnd), wanted, isData };
+      const run = { start: at, end: Math.min(end, stop, sliceEnd), wanted, isData };
       const placed = await this.#placeRun(run);
-      if (placed === undefined) {
-        wanted = 0;
-        continue;
-      }
+      wanted = 0;
+      if (placed === undefined) continue;
       placements.push(placed);
       at += placed.length;
-      wanted = placed.hostOffset + placed.length;
+      if (at < stop) wanted = placed.hostOffset + placed.length;
     }
     return placements;
+  }
+
+  /** Where QEMU ends an allocation at the latest, whatever there is. Guest offsets, bytes. */
+  #allocationEnd(start: number): number {
+    if (this.cipher === undefined) return Infinity;
+    return alignDown(start, this.clusterSize) + ENCRYPTED_CLUSTERS * this.clusterSize;
   }
 
   /**
