@@ -11,6 +11,8 @@ import {
   type Context,
 } from './context.ts';
 import { isForeignFormat } from './foreign-formats.ts';
+import { parseImageOpts } from './image-opts.ts';
+import { OptionFault } from './option-text.ts';
 import { joinOptionLists, splitOptions, wantsHelp } from './creation-options.ts';
 
 const SPECS = [
@@ -117,20 +119,38 @@ export function readSnapshot(text: string | undefined): SnapshotKey | undefined 
   return key;
 }
 
+/** Whether the target is a qcow2 image that is there, or may be one by its content. */
+export function isIntoQcow2({ given, target, format }: ConvertTask): boolean {
+  if (!given.has('no-create')) return false;
+  if (!given.has('target-image-opts')) return format === 'qcow2';
+  try {
+    const options = parseImageOpts(target, () => undefined);
+    return (options.takeText('driver') ?? '') !== 'raw' && !options.has('file');
+  } catch (error) {
+    if (error instanceof OptionFault) return false;
+    throw error;
+  }
+}
+
 /** What the real program says of the target only after it has opened the sources. */
-export function checkTarget({ given, sources, target }: ConvertTask): void {
+export function checkTarget(task: ConvertTask): void {
+  const { given, sources, target } = task;
   if (given.has('snapshot') && sources.length > 1) {
     throw new CommandFailure('No support for concatenating multiple snapshot');
   }
   const isThere = given.has('no-create');
   const unknown = isThere ? `Could not open '${target}': Unknown driver` : 'Unknown file format';
-  if (targetFormat(given, unknown) === 'qcow2') {
+  const format = targetFormat(given, unknown);
+  if (isThere && given.has('backing')) checkBackingOfExisting(given, sources);
+  if (format === 'qcow2' || isIntoQcow2(task)) {
     checkCacheMode(given.value('cache'), 'cache');
     return;
   }
   const raw = "not supported for file format 'raw'";
-  if (given.has('backing')) throw new CommandFailure(`Backing file ${raw}`);
-  if (given.has('backing-format')) throw new CommandFailure(`Backing file format ${raw}`);
+  if (given.has('backing') && !isThere) throw new CommandFailure(`Backing file ${raw}`);
+  if (given.has('backing-format') && !isThere) {
+    throw new CommandFailure(`Backing file format ${raw}`);
+  }
   if (given.has('compress')) {
     throw new CommandFailure('Compression not supported for this file format');
   }
@@ -141,6 +161,18 @@ export function checkTarget({ given, sources, target }: ConvertTask): void {
     throw new CommandFailure("Format driver 'raw' does not support bitmaps");
   }
   checkCacheMode(given.value('cache'), 'cache');
+}
+
+/** `-B` with `-n`: what the source has below it is left out; nobody looks at the file itself. */
+function checkBackingOfExisting(given: Arguments<Id>, sources: readonly string[]): void {
+  if (given.has('target-is-zero')) {
+    const text = 'Cannot use --target-is-zero when the destination image has a backing file';
+    // The real program says so, does nothing, and ends with success.
+    throw new CommandFailure(text, 0);
+  }
+  if (sources.length < 2) return;
+  const when = 'makes no sense when concatenating multiple input images';
+  throw new CommandFailure(`Having a backing file for the target ${when}`);
 }
 
 function refuseCombinations(given: Arguments<Id>, options: string | undefined): void {

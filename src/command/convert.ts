@@ -4,9 +4,10 @@ import type { ErrorDetails } from '../engine/errors.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import type { Storage } from '../engine/storage/storage.ts';
 import { CommandFailure, isCancelled, notSupported, type Context } from './context.ts';
-import { checkTarget, readRequest, type ConvertTask } from './convert-options.ts';
+import { checkTarget, isIntoQcow2, readRequest, type ConvertTask } from './convert-options.ts';
 import { createHelp, optionsHelp, rawOptions } from './creation-options.ts';
 import { reportCorruption } from './corruption.ts';
+import { copyIntoQcow2, copyOver } from './convert-into.ts';
 import { parseImageOpts, rawPath } from './image-opts.ts';
 import { copyToQcow2, openTargetBacking, qcow2Target } from './convert-qcow2.ts';
 import { openByName, type OpenedImage } from './images.ts';
@@ -44,7 +45,8 @@ export async function convert(context: Context, argv: readonly string[]): Promis
     }
     checkTarget(task);
     const disks = await disksOf(task, sources);
-    if (task.format === 'qcow2') await copyQcow2(context, task, disks, line);
+    if (isIntoQcow2(task)) await copyIntoQcow2(context, task, { disks, line, explain: copyText });
+    else if (task.format === 'qcow2') await copyQcow2(context, task, disks, line);
     else await copyAll(context, task, disks, line);
     line.show(1);
   } finally {
@@ -92,6 +94,10 @@ async function copyAll(
   const { preallocate } = rawOptions(task.options, task.target);
   const keep = task.given.has('no-create');
   const target = await openTarget(context, task, total);
+  if (task.given.has('backing')) {
+    await copyOverRaw(context, task, { disks, line, explain: copyText }, target);
+    return;
+  }
   const salvaged: SalvagedSource[] = [];
   let before = 0;
   let current: Disk | undefined;
@@ -124,6 +130,34 @@ async function copyAll(
     await reportLosses(context, salvaged, task.given.has('quiet'));
   }
 }
+
+/** Over what a raw file holds, but for what the source takes from its own backing file. */
+async function copyOverRaw(
+  context: Context,
+  task: ConvertTask,
+  work: Parameters<typeof copyOver>[2],
+  file: Storage,
+): Promise<void> {
+  const target = {
+    write: (offset: number, bytes: Uint8Array) => file.write(offset, bytes),
+    zero: async (offset: number, length: number) => {
+      for (let done = 0; done < length; done += ZEROS.length) {
+        await file.write(offset + done, ZEROS.subarray(0, Math.min(ZEROS.length, length - done)));
+      }
+    },
+    writePacked: () => Promise.reject(notSupported('Packing a raw disk')),
+  };
+  try {
+    await copyOver(context, { ...task, rateLimit: 0 }, work, {
+      target,
+      ...{ clusterSize: 0, codec: 'zlib' },
+    });
+  } finally {
+    await file.close();
+  }
+}
+
+const ZEROS = new Uint8Array(1024 * 1024);
 
 /** The target, which takes no more bytes a second than it may. */
 async function openTarget(context: Context, task: ConvertTask, needed: number): Promise<Storage> {

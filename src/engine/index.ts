@@ -29,6 +29,12 @@ export { createQcow2, type Qcow2Options } from './formats/qcow2/edit/create.ts';
 export type { Encryption } from './formats/qcow2/edit/encryption.ts';
 export { GuestWriter, type ReadBelow } from './formats/qcow2/edit/guest-writer.ts';
 export { changeLuksKeys, type KeyChange } from './formats/qcow2/edit/luks-slots.ts';
+export {
+  BitmapDirectory,
+  keepBitmaps,
+  recordsChanges,
+  type NewBitmap,
+} from './formats/qcow2/edit/bitmaps.ts';
 export { editQcow2 } from './formats/qcow2/edit/open.ts';
 export {
   applySnapshot,
@@ -80,6 +86,7 @@ export {
   convertInto,
   convertOverBacking,
   type ConvertOverOptions,
+  type ConvertTarget,
 } from './operations/convert-over.ts';
 export { convertToQcow2, type ConvertQcow2Options } from './operations/convert-qcow2.ts';
 export { FINDING_KINDS } from './operations/finding.ts';
@@ -98,6 +105,20 @@ export {
 export { missingBytes } from './operations/missing.ts';
 export type * from './operations/operation.ts';
 export { readDisk } from './operations/read.ts';
+export {
+  CHOICE_ALL,
+  CHOICE_SAFE,
+  planRepair,
+  runRepair,
+  type RepairOptions,
+} from './operations/repair.ts';
+export type {
+  RepairAction,
+  RepairChoice,
+  RepairClass,
+  RepairKind,
+  RepairPlan,
+} from './operations/repair.ts';
 export { Salvage, type Loss, type LossReport } from './operations/salvage.ts';
 export {
   planResize,

@@ -6,7 +6,6 @@ import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import { alignUp, SECTOR } from '../binary/units.ts';
 import { throwIfCancelled } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
-import type { GuestWriter } from '../formats/qcow2/edit/guest-writer.ts';
 import { createQcow2 } from '../formats/qcow2/edit/create.ts';
 import type { Qcow2Writer } from '../formats/qcow2/edit/writer.ts';
 import { ZeroWriter } from '../formats/qcow2/edit/zeros.ts';
@@ -30,13 +29,16 @@ export interface ConvertOverOptions extends ConvertQcow2Options {
 }
 
 /** Where guest bytes go; offsets are those of the target, whole sectors, bytes. */
-interface GuestTarget {
-  readonly clusterSize: number;
-  readonly codec: 'zlib' | 'zstd';
+export interface ConvertTarget {
   write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   zero(offset: number, length: number): Promise<void>;
   /** A whole cluster, at the end of the disk what is left of it. */
   writePacked(offset: number, packed: Uint8Array<ArrayBuffer>): Promise<void>;
+}
+
+interface GuestTarget extends ConvertTarget {
+  readonly clusterSize: number;
+  readonly codec: 'zlib' | 'zstd';
 }
 
 /**
@@ -66,27 +68,27 @@ export async function convertOverBacking(
 }
 
 /**
- * Writes the guest content of the sources into an image, one behind the other, from its beginning.
- * @param guest of the image; what it has in memory is not flushed
+ * Writes the guest content of the sources over what is there, one behind the other, from the
+ * beginning.
  * @throws ImageError unreadable-cluster, cancelled and those of reading and writing
  */
 export async function convertInto(
   sources: readonly Disk[],
-  guest: GuestWriter,
+  target: ConvertTarget,
   options: ConvertOverOptions & { clusterSize: number; codec: 'zlib' | 'zstd' },
 ): Promise<ConvertReport> {
   const own = options.pool === undefined ? new InlinePool() : undefined;
   const pool = options.pool ?? own ?? new InlinePool();
   const size = sources.reduce((sum, disk) => sum + disk.size, 0);
   const { clusterSize, codec } = options;
-  const target: GuestTarget = {
+  const place: GuestTarget = {
     ...{ clusterSize, codec },
-    write: (offset, bytes) => guest.write(offset, bytes),
-    zero: (offset, length) => guest.zero(offset, length),
-    writePacked: (offset, packed) => guest.writePacked(offset, packed),
+    write: (offset, bytes) => target.write(offset, bytes),
+    zero: (offset, length) => target.zero(offset, length),
+    writePacked: (offset, packed) => target.writePacked(offset, packed),
   };
   try {
-    const copy = new CopyInto(target, size, { ...options, pool }, undefined);
+    const copy = new CopyInto(place, size, { ...options, pool }, undefined);
     let start = 0;
     for (const source of sources) {
       options.onSource?.(source, start);

@@ -1,0 +1,125 @@
+/** `qemu-img convert -n`: into a qcow2 image that is there, or over what a raw file holds. */
+import {
+  convertInto,
+  editQcow2,
+  GuestWriter,
+  isImageError,
+  Qcow2Image,
+  readDisk,
+  type ConvertTarget,
+  type ImageError,
+} from '../engine/index.ts';
+import type { Disk } from '../engine/formats/format.ts';
+import { CommandFailure, isCancelled, notSupported, type Context } from './context.ts';
+import type { ConvertTask } from './convert-options.ts';
+import { reportCorruption } from './corruption.ts';
+import { editByName } from './editing.ts';
+import type { ProgressLine } from './progress.ts';
+import { RateLimit } from './rate-limit.ts';
+import { reportLosses, Salvages } from './salvage-report.ts';
+
+interface Work {
+  disks: readonly Disk[];
+  line: ProgressLine;
+  explain: (error: ImageError, before: number) => string;
+}
+
+/** Writes the disks into the image, one behind the other: all of it, or nothing. */
+export async function copyIntoQcow2(
+  context: Context,
+  task: ConvertTask,
+  work: Work,
+): Promise<void> {
+  const isDescribed = task.given.has('target-image-opts');
+  const format = isDescribed ? undefined : 'qcow2';
+  const request = { name: task.target, format, imageOpts: isDescribed };
+  await editByName(context, request, async ({ disk }) => {
+    if (!(disk instanceof Qcow2Image)) throw notSupported('A target of no given format');
+    checkRoom(work.disks, disk.size);
+    const { backing } = disk;
+    const below =
+      backing && ((offset: number, length: number) => readDisk(backing, offset, length));
+    const writer = await writerOf(task, disk);
+    if (disk.bitmaps.length > 0) throw notSupported('Writing into an image with bitmaps');
+    await copyOver(context, task, work, {
+      target: new GuestWriter(disk, writer, below),
+      ...{ clusterSize: disk.clusterSize, codec: disk.codec },
+    });
+    await writer.flush();
+  });
+}
+
+async function writerOf(task: ConvertTask, disk: Qcow2Image) {
+  try {
+    return await editQcow2(disk);
+  } catch (error) {
+    if (!isImageError(error)) throw error;
+    const reason = isImageError(error, 'image-dirty') ? 'repair it first' : error.message;
+    throw new CommandFailure(`Could not open '${task.target}': ${reason}`, 1, error);
+  }
+}
+
+/** @throws CommandFailure */
+function checkRoom(disks: readonly Disk[], size: number): void {
+  const total = disks.reduce((sum, disk) => sum + disk.size, 0);
+  if (size < total) throw new CommandFailure('output file is smaller than input file');
+}
+
+/** Where the guest's bytes go. */
+interface Place {
+  readonly target: ConvertTarget;
+  /** Of the target, bytes. */
+  readonly clusterSize: number;
+  readonly codec: 'zlib' | 'zstd';
+}
+
+/** Copies the disks over what is there. */
+export async function copyOver(
+  context: Context,
+  task: ConvertTask,
+  { disks, line, explain }: Work,
+  { target, clusterSize, codec }: Place,
+): Promise<void> {
+  const { given, rateLimit } = task;
+  let before = 0;
+  let [current] = disks;
+  const salvages = new Salvages(given.has('salvage'));
+  try {
+    await convertInto(disks, rateLimit === 0 ? target : limited(context, target, rateLimit), {
+      ...{ clusterSize, codec, signal: context.signal, pool: context.host.pool },
+      sparse: task.sparse,
+      compress: given.has('compress'),
+      overBacking: given.has('backing'),
+      targetIsZero: given.has('target-is-zero'),
+      lost: salvages.taker,
+      onSource: (disk, start) => {
+        current = disk;
+        before = start;
+      },
+      progress: ({ done, total }) => {
+        line.show(total === 0 ? 1 : done / total);
+      },
+    });
+  } catch (error) {
+    if (!isImageError(error) || isCancelled(error)) throw error;
+    if (current !== undefined) await reportCorruption(context, current, error);
+    throw new CommandFailure(explain(error, before), 1, error);
+  } finally {
+    await reportLosses(context, salvages.sources, given.has('quiet'));
+  }
+}
+
+function limited({ signal }: Context, target: ConvertTarget, rate: number): ConvertTarget {
+  const limit = new RateLimit(rate, signal);
+  return {
+    write: async (offset, bytes) => {
+      await limit.turn(bytes.length);
+      await target.write(offset, bytes);
+    },
+    zero: (offset, length) => target.zero(offset, length),
+    writePacked: async (offset, packed) => {
+      await limit.turn(packed.length);
+      await target.writePacked(offset, packed);
+    },
+  };
+}
