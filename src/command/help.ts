@@ -18,6 +18,7 @@ Looks into disk images, checks them and copies them out.
 
 Command syntax:
   bench [--image-opts] [-c count] [-d depth] [-f fmt] [-i aio] [-n] [-o offset] [-q] [-s buffer_size] [-S step_size] [-t cache] [-U] filename
+  bitmap [--object objectdef] [--image-opts] [-f fmt] [--undo undo_file] (--add | --remove | --clear | --enable | --disable | --merge source)... [-b source_file [-F source_fmt]] [-g granularity] filename bitmap
   check [--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-T src_cache] [-U] filename
   checksum [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [-l snapshot] [-p] [-q] [-U] [--file] [--expect=digest | --sums=list] filename
   compare [--object objectdef] [--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
@@ -27,7 +28,7 @@ Command syntax:
   info [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
   map [--object objectdef] [--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] [--bitmap=name] [--output=ofmt] [-U] filename
   measure [--object objectdef] [--image-opts] [--output=ofmt] [-O output_fmt] [-o options] [--size N | [-f fmt] [-l snapshot] [-U] filename]
-  snapshot [--object objectdef] [--image-opts] [-U] [-q] [-l | -a snapshot | -c snapshot | -d snapshot] filename
+  snapshot [--object objectdef] [--image-opts] [-U] [-q] [--undo undo_file] [-l | -a snapshot | -c snapshot | -d snapshot] filename
   undo [-q] [--undo undo_file] filename undo_file
 
 Command parameters:
@@ -55,6 +56,15 @@ Parameters to bench subcommand:
     'step_size' bytes behind the one before and at the end of the disk in front again
   '-i', '-n' and '-t' are taken: how the system reads is not ours to choose
   writing ('-w') is not possible
+
+Parameters to bitmap subcommand:
+  'bitmap' is the name of the persistent bitmap that is changed, by all the actions in their order
+    or, where one of them fails, by none
+  '--add' makes it; a bit stands for 'granularity' bytes, without it for as many as a cluster has,
+    from 4k to 64k
+  '--merge' marks besides what 'source' marks: a bitmap of this image or of 'source_file'
+  '--enable' and '--disable': whether it records changes from now on
+  '--clear' unmarks everything, '--remove' removes it
 
 Parameters to check subcommand:
   the exit code is 0 (sound), 1 (could not be checked), 2 (damaged), 3 (only space is wasted) or

@@ -1,5 +1,6 @@
 /** What stops the work, in qemu-img's words. */
 import type {
+  AmendRefusal,
   ErrorCode,
   ErrorDetails,
   KeySlotProblem,
@@ -9,6 +10,7 @@ import type {
 } from '../engine/errors.ts';
 import type { ImageError } from '../engine/index.ts';
 import { NOT_REGULAR } from './host.ts';
+import { formatInteger } from './sizes.ts';
 
 /** Comes with a snapshot that carries more data than it may. */
 export const EXTRA_DATA_HINT =
@@ -64,6 +66,59 @@ const KEY_SLOTS: Readonly<Record<KeySlotProblem, (slot: number) => string>> = {
     `and erasing them ${IRREVERSIBLE}`,
 };
 
+function bitmapRefusal({ reason, name, size, sourceSize }: ErrorDetails['bitmap-refused']): string {
+  switch (reason) {
+    case 'exists':
+      return `Bitmap already exists: ${name}`;
+    case 'inconsistent':
+      return (
+        `Bitmap '${name}' is inconsistent and cannot be used\n` +
+        'Try block-dirty-bitmap-remove to delete this bitmap from disk'
+      );
+    case 'version':
+      return 'Cannot store dirty bitmaps in qcow2 v2 files';
+    case 'granularity':
+      return 'Granularity must be power of 2 and at least 512';
+    case 'granularity-large':
+      return 'Granularity exceeds maximum (2147483648 bytes)';
+    case 'too-large':
+      return 'Too much space will be occupied by the bitmap. Use larger granularity';
+    case 'name-empty':
+      return 'Bitmap name cannot be empty';
+    case 'name-long':
+      return 'Name length exceeds maximum (1023 characters)';
+    case 'too-many':
+      return 'Maximum number of persistent bitmaps is already reached';
+    case 'directory-full':
+      return 'Not enough space in the bitmap directory';
+    case 'sizes':
+      return (
+        `Bitmaps are of different sizes (destination size is ${size}, ` +
+        `source size is ${sourceSize}) and can't be merged`
+      );
+    case 'empty-disk':
+      return 'The disk is empty';
+  }
+}
+
+const AMEND_REFUSALS: Readonly<Record<AmendRefusal, (features: string) => string>> = {
+  'refcount-bits': () => 'compat=0.10 requires refcount_bits=16',
+  'narrow-in-v2': () =>
+    'Refcount widths other than 16 bits require compatibility level 1.1 or above ' +
+    '(use compat=1.1 or greater)',
+  'data-file': () => 'Cannot downgrade an image with a data file',
+  snapshots: () => 'Internal snapshots prevent downgrade of image',
+  features: (bits) => `Cannot downgrade an image with incompatible features ${bits} set`,
+  zstd: () =>
+    'Cannot downgrade an image with zstd compression type and existing compressed clusters',
+  lazy: () =>
+    'Lazy refcounts only supported with compatibility level 1.1 and above ' +
+    '(use compat=1.1 or greater)',
+  'no-data-file': () => 'data-file can only be set for images that use an external data file',
+  'data-file-raw': () => 'data-file-raw cannot be set on existing images',
+  backing: () => "Cannot amend the backing file\nYou can use 'qemu-img rebase' instead.",
+};
+
 type Texts = { readonly [Code in ErrorCode]: (details: ErrorDetails[Code]) => string };
 
 const TEXTS: Texts = {
@@ -83,6 +138,10 @@ const TEXTS: Texts = {
   'refcount-wrong': ({ offset }) =>
     `The cluster at ${offset} is in use but counted as free; repair the image first`,
   'snapshot-refused': ({ reason }) => SNAPSHOT_REFUSALS[reason],
+  'refcount-width': ({ bits, offset, count }) =>
+    `Cannot decrease refcount entry width to ${bits} bits: ` +
+    `Cluster at offset 0x${offset.toString(16)} has a refcount of ${formatInteger(count)}`,
+  'amend-refused': ({ reason, features }) => AMEND_REFUSALS[reason](features),
   'resize-refused': ({ reason, name }) => RESIZE_REFUSALS[reason](name),
   'refcount-block-unaligned': ({ offset, index }) =>
     `Refblock offset 0x${offset.toString(16)} unaligned (reftable index: 0x${index.toString(16)})`,
@@ -91,6 +150,7 @@ const TEXTS: Texts = {
   'l2-damaged': ({ index, offset }) =>
     `L2 table offset 0x${offset.toString(16)} unusable (L1 index: 0x${index.toString(16)})`,
   'bitmap-damaged': ({ name, entry }) => `Bitmap '${name}' is damaged: table entry ${entry}`,
+  'bitmap-refused': (details) => bitmapRefusal(details),
   'bitmap-missing': ({ name }) => `Bitmap '${name}' not found`,
   'snapshot-missing': () => "Can't find snapshot",
   'wrong-passphrase': () => 'Invalid password, cannot unlock any keyslot',

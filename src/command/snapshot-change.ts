@@ -49,7 +49,7 @@ const REASONS: Partial<Record<ErrorCode, keyof typeof ERRNO>> = {
  */
 export async function changeSnapshots(
   context: Context,
-  request: Omit<OpenRequest, 'mode' | 'opener'>,
+  request: Omit<OpenRequest, 'mode' | 'opener'> & { undo: string | undefined },
   change: SnapshotChange,
 ): Promise<void> {
   await editByName(context, request, async (image) => {

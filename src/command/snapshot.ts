@@ -14,6 +14,7 @@ const SPECS = [
   COMMON.object,
   COMMON.imageOpts,
   COMMON.forceShare,
+  COMMON.undo,
 ] as const;
 type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
 
@@ -41,7 +42,8 @@ export async function snapshot(context: Context, argv: readonly string[]): Promi
   }
   const asked = { name, format: undefined, imageOpts: given.has('image-opts') };
   if (action !== undefined && action !== 'list') {
-    await changeSnapshots(context, asked, { action, word: given.value(action) ?? '' });
+    const request = { ...asked, undo: given.value('undo') };
+    await changeSnapshots(context, request, { action, word: given.value(action) ?? '' });
     return 0;
   }
   const image = await openByName(context, { ...asked, mode: 'read' });

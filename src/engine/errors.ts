@@ -44,6 +44,10 @@ export interface ErrorDetails {
   'snapshot-refused': { reason: SnapshotRefusal };
   /** The disk cannot get that size; `name` of the bitmap that does not let it, '' for none. */
   'resize-refused': { reason: ResizeRefusal; name: string };
+  /** A refcount (of the cluster at `offset`, bytes) does not fit into so many bits. */
+  'refcount-width': { bits: number; offset: number; count: number };
+  /** The image cannot be changed in that way; `features` are bits that version 2 does not have. */
+  'amend-refused': { reason: AmendRefusal; features: string };
   /** The refcount table points between clusters (entry `index`), so nothing can be written safely. */
   'refcount-block-unaligned': { offset: number; index: number };
   /** The image is marked as corrupt: nothing but a repair may write to it. */
@@ -54,6 +58,8 @@ export interface ErrorDetails {
   'l2-damaged': { index: number; offset: number };
   /** A persistent bitmap's table has an entry (counted from 0) that no valid table has. */
   'bitmap-damaged': { name: string; entry: number };
+  /** What cannot be done with a persistent bitmap. Sizes of disks, bytes. */
+  'bitmap-refused': { reason: BitmapRefusal; name: string; size: number; sourceSize: number };
   /** The image has no persistent bitmap of that name. */
   'bitmap-missing': { name: string };
   /** The image has no internal snapshot of that id or name. */
@@ -151,6 +157,23 @@ export type SnapshotRefusal = 'data-file' | 'bitmaps' | 'version' | 'size';
 export type PatchProblem = 'not-a-patch' | 'unfinished' | 'damaged' | 'version' | 'kind';
 
 /**
+ * Why: version 2 has refcounts of 16 bits only, no external data file, no other features, no zstd,
+ * no lazy refcounts, no snapshots of another size; a data file cannot be added, nor become raw;
+ * another backing file is a matter of rebase.
+ */
+export type AmendRefusal =
+  | 'refcount-bits'
+  | 'narrow-in-v2'
+  | 'data-file'
+  | 'snapshots'
+  | 'features'
+  | 'zstd'
+  | 'lazy'
+  | 'no-data-file'
+  | 'data-file-raw'
+  | 'backing';
+
+/**
  * Why: not whole sectors; version 2 does not note the size of the disk in its snapshots; a bitmap
  * that was not saved cleanly; a bitmap that would be larger than any may be; version 2 cannot hide
  * a longer backing image.
@@ -173,6 +196,26 @@ export type KeySlotProblem =
   | 'none-given'
   | 'none-match'
   | 'all-match';
+
+/**
+ * Why: there is one of that name; it was not saved cleanly; version 2 cannot tell whether bitmaps
+ * are still true; the granularity is no power of two or too small, or larger than any may be; there
+ * would be too many bits; the name is empty or too long; there are too many bitmaps, or their
+ * directory has no more room; the disks that bitmaps are of differ in size; the disk has no size.
+ */
+export type BitmapRefusal =
+  | 'exists'
+  | 'inconsistent'
+  | 'version'
+  | 'granularity'
+  | 'granularity-large'
+  | 'too-large'
+  | 'name-empty'
+  | 'name-long'
+  | 'too-many'
+  | 'directory-full'
+  | 'sizes'
+  | 'empty-disk';
 
 /** The rules of qcow2-spec «Header» and of QEMU's limits that a header can break. */
 export type HeaderProblem =

@@ -28,6 +28,16 @@ const ALL_ONES = 1;
 const RESERVED_HIGH = 0xff000000;
 const RESERVED_LOW = 0x1fe;
 
+/** A part of a bitmap in which something may be marked: one cluster of bits. */
+export interface BitmapPart {
+  /** The first granule. */
+  readonly granule: number;
+  /** Granules. */
+  readonly count: number;
+  /** «Bitmap data»: bit b of byte n stands for the granule 8n + b of the part. */
+  readonly bits: Uint8Array | 'ones';
+}
+
 /**
  * The ranges that a bitmap marks, in guest order, neighbours joined, in batches. The last one ends
  * with the disk at the latest. Bits of a bitmap that was not saved cleanly (`inUse`) are what the
@@ -38,40 +48,20 @@ export async function* readBitmap(
   image: Qcow2Image,
   bitmap: Bitmap,
 ): AsyncGenerator<MarkedRange[], undefined> {
-  const { clusterSize, storage, size } = image;
-  const runs = new MarkedRuns(bitmap.granularity, size);
-  const bitsPerEntry = clusterSize * 8;
-  const granules = divideRoundUp(size, bitmap.granularity);
-  const entries = Math.min(bitmap.tableSize, divideRoundUp(granules, bitsPerEntry));
-  const atOnce = Math.max(1, Math.floor(REQUEST_LIMIT / clusterSize));
-  for (let first = 0; first < entries; first += ENTRIES_AT_ONCE) {
-    const count = Math.min(ENTRIES_AT_ONCE, entries - first);
-    const table = await readTable(storage, bitmap.tableOffset + first * 8, count);
-    for (let from = 0; from < count; from += atOnce) {
-      const to = Math.min(count, from + atOnce);
-      const parts = partsOf(table, from, to, clusterSize);
-      const bad = parts.indexOf('bad');
-      if (bad >= 0) {
-        const entry = first + from + bad;
-        throw new ImageError('bitmap-damaged', { name: bitmap.name, entry });
+  const runs = new MarkedRuns(bitmap.granularity, image.size);
+  for await (const parts of readBitmapParts(image, bitmap)) {
+    for (const { granule, count, bits } of parts) {
+      if (bits === 'ones') {
+        runs.mark(granule, count);
+        continue;
       }
-      const clusters = await readClusters(image, parts);
-      for (const [index, part] of parts.entries()) {
-        const granule = (first + from + index) * bitsPerEntry;
-        const bytes = clusters.get(index);
-        if (bytes === undefined) {
-          if (part === 'ones') runs.mark(granule, bitsPerEntry);
-          else runs.end();
-          continue;
-        }
-        // A single cluster can hold millions of ranges.
-        for (let at = 0; at < bytes.length; at += BYTES_AT_ONCE) {
-          runs.addBits(granule + at * 8, bytes.subarray(at, at + BYTES_AT_ONCE));
-          if (runs.count >= RANGES_AT_ONCE) yield runs.take();
-        }
+      // A single cluster can hold millions of ranges.
+      for (let at = 0; at < bits.length; at += BYTES_AT_ONCE) {
+        runs.addBits(granule + at * 8, bits.subarray(at, at + BYTES_AT_ONCE));
+        if (runs.count >= RANGES_AT_ONCE) yield runs.take();
       }
-      if (runs.count >= RANGES_AT_ONCE) yield runs.take();
     }
+    if (runs.count >= RANGES_AT_ONCE) yield runs.take();
   }
   runs.end();
   const rest = runs.take();
@@ -79,10 +69,47 @@ export async function* readBitmap(
   return undefined;
 }
 
-/** What a table entry stands for: a whole part of zeros or of ones, or bits in a cluster. */
-type Part = 'zeros' | 'ones' | 'bad' | number;
+/**
+ * The same as it is in the file, in rising order: parts in which nothing is marked are left out,
+ * those that are there may have bits behind the end of the disk.
+ * @throws ImageError bitmap-damaged, and those of reading
+ */
+export async function* readBitmapParts(
+  image: Qcow2Image,
+  bitmap: Bitmap,
+): AsyncGenerator<BitmapPart[], undefined> {
+  const { clusterSize, storage, size } = image;
+  const count = clusterSize * 8;
+  const granules = divideRoundUp(size, bitmap.granularity);
+  const entries = Math.min(bitmap.tableSize, divideRoundUp(granules, count));
+  const atOnce = Math.max(1, Math.floor(REQUEST_LIMIT / clusterSize));
+  for (let first = 0; first < entries; first += ENTRIES_AT_ONCE) {
+    const read = Math.min(ENTRIES_AT_ONCE, entries - first);
+    const table = await readTable(storage, bitmap.tableOffset + first * 8, read);
+    for (let from = 0; from < read; from += atOnce) {
+      const parts = partsOf(table, from, Math.min(read, from + atOnce), clusterSize);
+      const bad = parts.indexOf('bad');
+      if (bad >= 0) {
+        const entry = first + from + bad;
+        throw new ImageError('bitmap-damaged', { name: bitmap.name, entry });
+      }
+      const clusters = await readClusters(image, parts);
+      const found: BitmapPart[] = [];
+      for (const [index, part] of parts.entries()) {
+        const bits = part === 'ones' ? part : clusters.get(index);
+        const granule = (first + from + index) * count;
+        if (bits !== undefined) found.push({ granule, count, bits });
+      }
+      yield found;
+    }
+  }
+  return undefined;
+}
 
-function partsOf(table: Table, from: number, to: number, clusterSize: number): Part[] {
+/** What a table entry stands for: a whole part of zeros or of ones, or bits in a cluster. */
+export type Part = 'zeros' | 'ones' | 'bad' | number;
+
+export function partsOf(table: Table, from: number, to: number, clusterSize: number): Part[] {
   const parts: Part[] = [];
   for (let index = from; index < to; index++) {
     const high = table[index * 2] as number;
@@ -133,6 +160,7 @@ class MarkedRuns {
 
   /** Continues the run that is going on, or begins one. */
   mark(granule: number, count: number): void {
+    if (granule !== this.#end) this.end();
     if (this.#start < 0) this.#start = granule;
     this.#end = granule + count;
   }
