@@ -22,6 +22,8 @@ export const enRepairs: {
     'l1-aligned': 'Pointers to tables are put right to where the cluster begins',
     'put-back-l2': 'Lost tables are entered again where they belong',
     'put-back-l1': 'The lost first table of the disk or a snapshot is entered again',
+    'keep-lost-tables':
+      'Lost tables of unknown place get a snapshot of their own, “lost+found”; nothing else changes',
     'data-outside': 'Entries that point behind the end of the file say zeros, as they read already',
     'data-unaligned': 'Entries that point between two clusters say zeros; they cannot be read',
     'data-aligned': 'Entries are put right to where the cluster begins',

@@ -18,6 +18,7 @@ export const zhRepairs: typeof enRepairs = {
     'l1-aligned': '将表的指针更正到簇的起始处',
     'put-back-l2': '将丢失的表重新登记到原来的位置',
     'put-back-l1': '重新登记磁盘或快照丢失的一级表',
+    'keep-lost-tables': '为位置不明的丢失表建立单独的快照“lost+found”，其他内容不变',
     'data-outside': '将指向文件末尾之后的表项改为零，这些位置本来就读作零',
     'data-unaligned': '将指向两个簇之间的表项改为零，这些位置无法读取',
     'data-aligned': '将表项更正到簇的起始处',

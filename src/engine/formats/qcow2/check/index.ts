@@ -110,7 +110,7 @@ async function checkClusters(context: CheckContext): Promise<string | undefined>
 }
 
 /** «Bitmaps»: directory, tables and the clusters that these lead to. */
-async function countBitmaps(context: CheckContext): Promise<string | undefined> {
+export async function countBitmaps(context: CheckContext): Promise<string | undefined> {
   const { image, clusterSize } = context;
   const { bitmaps } = image.header;
   if (bitmaps === undefined) return undefined;
