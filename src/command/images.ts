@@ -57,6 +57,8 @@ export interface OpenedImage {
   readonly name: string;
   /** The file's name as it was opened: names in the image are seen from there. */
   readonly path: string;
+  /** The id of the passphrase that was given for it. */
+  readonly keySecret: string | undefined;
   close(): Promise<void>;
 }
 
@@ -171,6 +173,7 @@ class ChainOpener {
       ...{ disk, info, guessed: node.guessed },
       name: describeNode(node.file, disk.format, node.encryption),
       path: node.file.path,
+      keySecret: node.encryption.keySecret,
       close: () => disk.close(),
     };
   }
