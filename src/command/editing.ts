@@ -2,6 +2,7 @@
 import { Change } from '../engine/index.ts';
 import { applyChange } from './apply-change.ts';
 import { CommandFailure, notSupported, type Context } from './context.ts';
+import { repairBefore } from './dirty.ts';
 import { openByName, type OpenedImage, type OpenRequest } from './images.ts';
 
 /** An image that is open for a change. */
@@ -33,6 +34,7 @@ export async function editByName<Result>(
     mode: request.mode ?? 'read',
     opener: async (path) => {
       change = await openChange(context, path);
+      await repairBefore(context, change);
       return change.storage;
     },
     dataOpener: async (path) => {

@@ -5,20 +5,39 @@ const STEP = 0.25;
 /** Bytes of a piece that is not cut further. */
 const LEAST = 64 * 1024;
 
+/** Lets no more bytes a second pass than may. */
+export class RateLimit {
+  /** Bytes a second. */
+  readonly rate: number;
+  readonly #signal: AbortSignal | undefined;
+  /** When everything that passed so far may have passed, milliseconds. */
+  #free = 0;
+
+  /** @param rate bytes a second, more than 0 */
+  constructor(rate: number, signal: AbortSignal | undefined) {
+    this.rate = rate;
+    this.#signal = signal;
+  }
+
+  /** Waits until those that came before have had their time. @throws ImageError cancelled */
+  async turn(length: number): Promise<void> {
+    const now = performance.now();
+    const start = Math.max(now, this.#free);
+    this.#free = start + (length / this.rate) * 1000;
+    if (start > now) await pause(start - now, this.#signal);
+    throwIfCancelled(this.#signal);
+  }
+}
+
 /** Writes no more bytes a second than it may; reads as fast as it can. */
 export class LimitedStorage implements Storage {
   readonly #storage: Storage;
-  /** Bytes a second. */
-  readonly #rate: number;
-  readonly #signal: AbortSignal | undefined;
-  /** When everything that was written so far may have been written, milliseconds. */
-  #free = 0;
+  readonly #limit: RateLimit;
 
   /** @param rate bytes a second, more than 0 */
   constructor(storage: Storage, rate: number, signal: AbortSignal | undefined) {
     this.#storage = storage;
-    this.#rate = rate;
-    this.#signal = signal;
+    this.#limit = new RateLimit(rate, signal);
   }
 
   get name(): string {
@@ -38,10 +57,10 @@ export class LimitedStorage implements Storage {
   }
 
   async write(offset: number, source: Uint8Array): Promise<void> {
-    const step = Math.max(LEAST, Math.floor(this.#rate * STEP));
+    const step = Math.max(LEAST, Math.floor(this.#limit.rate * STEP));
     for (let done = 0; done < source.length; done += step) {
       const piece = source.subarray(done, done + step);
-      await this.#turn(piece.length);
+      await this.#limit.turn(piece.length);
       await this.#storage.write(offset + done, piece);
     }
   }
@@ -56,15 +75,6 @@ export class LimitedStorage implements Storage {
 
   close(): Promise<void> {
     return this.#storage.close();
-  }
-
-  /** Waits until those that came before have had their time. @throws ImageError cancelled */
-  async #turn(length: number): Promise<void> {
-    const now = performance.now();
-    const start = Math.max(now, this.#free);
-    this.#free = start + (length / this.#rate) * 1000;
-    if (start > now) await pause(start - now, this.#signal);
-    throwIfCancelled(this.#signal);
   }
 }
 

@@ -1,9 +1,12 @@
 /** The command line as a whole: which command, and how it ends. */
 import { isImageError } from '../engine/index.ts';
 import { parseArguments, type OptionSpec } from './arguments.ts';
+import { amend } from './amend.ts';
 import { bench } from './bench.ts';
+import { bitmap } from './bitmap.ts';
 import { check } from './check.ts';
 import { checksum } from './checksum.ts';
+import { commit } from './commit.ts';
 import { compare } from './compare.ts';
 import { CommandFailure, isCancelled, report, usageFailure } from './context.ts';
 import type { Command, Context } from './context.ts';
@@ -20,13 +23,17 @@ import { rebase } from './rebase.ts';
 import { resize } from './resize.ts';
 import { Secrets } from './secrets.ts';
 import { snapshot } from './snapshot.ts';
+import { undo } from './undo.ts';
 
 const COMMANDS = new Map<string, Command>(
   Object.entries({
     ...{
+      amend,
       bench,
+      bitmap,
       check,
       checksum,
+      commit,
       compare,
       convert,
       create,
@@ -37,12 +44,10 @@ const COMMANDS = new Map<string, Command>(
       rebase,
       resize,
       snapshot,
+      undo,
     },
   }),
 );
-
-/** Commands of the real program that are not here. */
-const MISSING = ['amend', 'bitmap', 'commit'];
 
 const SPECS: readonly OptionSpec<'help' | 'version' | 'trace'>[] = [
   { id: 'help', short: 'h', long: 'help' },
@@ -85,8 +90,7 @@ async function dispatch(context: Context, args: readonly string[]): Promise<numb
   if (name === undefined) throw usageFailure('Not enough arguments');
   const command = COMMANDS.get(name);
   if (command !== undefined) return command(context, operands);
-  if (!MISSING.includes(name)) throw usageFailure(`Command not found: ${name}`);
-  throw usageFailure(`The command '${name}' is not supported by this version`);
+  throw usageFailure(`Command not found: ${name}`);
 }
 
 function print(host: CommandHost, text: string): number {

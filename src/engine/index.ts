@@ -25,6 +25,7 @@ export { looksLikeDisk } from './formats/identify.ts';
 export { luksSeconds } from './formats/luks.ts';
 export { LUKS_ITER_TIME, type LuksOptions } from './formats/luks-format.ts';
 export { readBitmap, type MarkedRange } from './formats/qcow2/bitmap-contents.ts';
+export { checkAmendment, type Qcow2Amendment } from './formats/qcow2/edit/amend.ts';
 export { createQcow2, type Qcow2Options } from './formats/qcow2/edit/create.ts';
 export type { Encryption } from './formats/qcow2/edit/encryption.ts';
 export { GuestWriter, type ReadBelow } from './formats/qcow2/edit/guest-writer.ts';
@@ -47,6 +48,7 @@ export {
 } from './formats/qcow2/edit/snapshots.ts';
 export { emptyQcow2 } from './formats/qcow2/edit/resize.ts';
 export { Qcow2Image } from './formats/qcow2/image.ts';
+export { amendImage, type AmendOptions } from './operations/amend.ts';
 export { benchReads, type BenchOptions } from './operations/bench.ts';
 export { mapChain, type ChainExtent } from './operations/chain.ts';
 export { checkImage, type CheckOptions } from './operations/check.ts';
@@ -104,11 +106,14 @@ export {
 } from './operations/measure.ts';
 export { missingBytes } from './operations/missing.ts';
 export type * from './operations/operation.ts';
+export { patchScripts, type PatchScripts } from './operations/patch-scripts.ts';
 export { readDisk } from './operations/read.ts';
 export {
   CHOICE_ALL,
   CHOICE_SAFE,
+  isClean,
   planRepair,
+  repairDirty,
   runRepair,
   type RepairOptions,
 } from './operations/repair.ts';

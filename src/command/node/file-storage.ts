@@ -45,6 +45,8 @@ export class FileStorage implements Storage {
   readonly writable: boolean;
   /** Device and inode: tells one file from another, whatever it is called. */
   readonly identity: string;
+  /** Called once, when it is closed. */
+  onClose: () => void = () => undefined;
   readonly #file: number;
   #size: number;
   #closed = false;
@@ -165,6 +167,7 @@ export class FileStorage implements Storage {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.onClose();
     await closeFile(this.#file);
   }
 

@@ -13,8 +13,8 @@ export class NodeHost implements CommandHost {
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
   readonly hasher = nativeHasher;
-  /** Files that were opened for reading: none of them may become a target. */
-  readonly #sources = new Set<string>();
+  /** Files that are open for reading, and how often: none of them may become a target. */
+  readonly #sources = new Map<string, number>();
 
   constructor(stdout: (text: string) => void, stderr: (text: string) => void) {
     this.stdout = stdout;
@@ -25,7 +25,13 @@ export class NodeHost implements CommandHost {
   async open(name: string): Promise<Storage> {
     await this.#recover(name);
     const storage = await FileStorage.open(name, 'read');
-    this.#sources.add(storage.identity);
+    const { identity } = storage;
+    this.#sources.set(identity, (this.#sources.get(identity) ?? 0) + 1);
+    storage.onClose = () => {
+      const left = (this.#sources.get(identity) ?? 1) - 1;
+      if (left > 0) this.#sources.set(identity, left);
+      else this.#sources.delete(identity);
+    };
     return storage;
   }
 

@@ -3,10 +3,12 @@ import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import { throwIfCancelled } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
 import { cutExtent } from '../formats/extents.ts';
+import { readPadded, type Storage } from '../storage/storage.ts';
 import { mapChain, type ChainExtent } from './chain.ts';
 import type { RunOptions } from './operation.ts';
 import { readExtents } from './read.ts';
 import { yieldToEvents } from './yield.ts';
+import { isZero } from './zeros.ts';
 
 export interface CommitOptions extends RunOptions {
   pool?: CodecPool | undefined;
@@ -105,4 +107,21 @@ async function* runsAbove(disk: Disk, depth: number): AsyncGenerator<ChainExtent
 
 function isData({ kind, unknown }: ChainExtent): boolean {
   return unknown || (kind !== 'zero' && kind !== 'unallocated');
+}
+
+/**
+ * The raw disk in `storage` as a target: zeros are written only where there is something else, so
+ * that holes stay holes.
+ */
+export function rawTarget(storage: Storage): CommitTarget {
+  return {
+    write: (offset, bytes) => storage.write(offset, bytes),
+    zero: async (offset, length) => {
+      for (let done = 0; done < length; done += COPY_BYTES) {
+        const at = offset + done;
+        const bytes = await readPadded(storage, at, Math.min(COPY_BYTES, length - done));
+        if (!isZero(bytes)) await storage.write(at, bytes.fill(0));
+      }
+    },
+  };
 }

@@ -120,14 +120,14 @@ async function grow(image: Qcow2Image, size: number, options: Qcow2ResizeOptions
   const preallocation = asked === 'off' && header.dataFileRaw ? 'metadata' : asked;
   const isHiding = hidesBacking(image, size, options);
   if ((preallocation === 'off' && !isHiding) || size === image.size) return;
-  const grown = await reopen(image);
+  const grown = await reopenQcow2(image);
   const added = new AddedRange(grown, await editQcow2(grown), image.size, options);
   await added.fillHead(preallocation, isHiding);
   await added.fillClusters(preallocation, isHiding);
 }
 
 /** The same image as it is in the overlay now. */
-async function reopen(image: Qcow2Image): Promise<Qcow2Image> {
+export async function reopenQcow2(image: Qcow2Image): Promise<Qcow2Image> {
   const again = await openQcow2(image.storage, 'read');
   again.backing = image.backing;
   again.withoutBacking = image.withoutBacking;
