@@ -2,11 +2,11 @@
 import { checkImage, isImageError } from '../engine/index.ts';
 import type { CheckReport } from '../engine/operations/check-report.ts';
 import { CheckMessages } from './check-messages.ts';
+import { planOf, repair, showPlan, type RepairRequest } from './check-repair.ts';
 import {
   checkCacheMode,
   COMMON,
   CommandFailure,
-  notSupported,
   outputFormat,
   readArguments,
   usageFailure,
@@ -27,6 +27,9 @@ const SPECS = [
   COMMON.sourceCache,
   COMMON.quiet,
   COMMON.forceShare,
+  COMMON.undo,
+  { id: 'plan', long: 'repair-plan' },
+  { id: 'recover', long: 'recover' },
 ] as const;
 type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
 
@@ -46,12 +49,21 @@ export async function check(context: Context, argv: readonly string[]): Promise<
   }
   const output = outputFormat(given.value('output'));
   checkCacheMode(given.value('source-cache'), 'source cache');
-  if (given.has('repair')) throw notSupported('Repairing (-r)');
-  const result = await run(context, {
-    name,
-    format: given.value('format'),
-    imageOpts: given.has('image-opts'),
-  });
+  const request = { name, format: given.value('format'), imageOpts: given.has('image-opts') };
+  const level = given.value('repair');
+  const asked: RepairRequest = {
+    ...{ ...request, output, quiet: given.has('quiet'), recovers: given.has('recover') },
+    level: level === 'leaks' || level === 'all' ? level : undefined,
+    ...{ plans: given.has('plan'), undo: given.value('undo') },
+  };
+  if (asked.plans) {
+    const plan = await planOf(context, asked);
+    showPlan(context, plan, output);
+    return plan.after === undefined ? 1 : exitCode(plan.after);
+  }
+  const needsRepair = level === undefined && (asked.recovers || asked.undo !== undefined);
+  if (needsRepair) throw new CommandFailure('--undo and --recover need -r');
+  const result = level === undefined ? await run(context, request) : await mend(context, asked);
   if (!given.has('quiet')) {
     const text = output === 'json' ? `${formatJson(result.json)}\n` : toText(result.report);
     context.host.stdout(text);
@@ -91,19 +103,32 @@ async function run(context: Context, request: Omit<OpenRequest, 'mode'>): Promis
   }
 }
 
+async function mend(context: Context, request: RepairRequest): Promise<Result> {
+  const { report, format, ...fixed } = await repair(context, request);
+  if (report.aborted !== undefined) throw new CommandFailure(`Check failed: ${report.aborted}`);
+  return { report, json: toJson(request.name, format, report, fixed) };
+}
+
 function exitCode(checked: CheckReport): number {
   if (checked.corruptions > 0) return EXIT_CORRUPT;
   return checked.leaks > 0 ? EXIT_LEAKS : 0;
 }
 
-function toJson(filename: string, format: string, checked: CheckReport): Value {
+function toJson(
+  filename: string,
+  format: string,
+  checked: CheckReport,
+  fixed = { leaksFixed: 0, corruptionsFixed: 0 },
+): Value {
   const counted = (value: number) => (value === 0 ? undefined : value);
   return {
     filename,
     format,
     'check-errors': checked.checkErrors,
     corruptions: counted(checked.corruptions),
+    'corruptions-fixed': counted(fixed.corruptionsFixed),
     leaks: counted(checked.leaks),
+    'leaks-fixed': counted(fixed.leaksFixed),
     'image-end-offset': counted(checked.imageEndOffset),
     'total-clusters': counted(checked.totalClusters),
     'allocated-clusters': counted(checked.allocatedClusters),

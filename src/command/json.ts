@@ -17,8 +17,8 @@ export type Value =
 /** Every key in the order observed; no two structures disagree about it. */
 const KEY_ORDER = [
   // check
-  ...['image-end-offset', 'compressed-clusters', 'total-clusters', 'corruptions', 'check-errors'],
-  ...['leaks', 'allocated-clusters'],
+  ...['image-end-offset', 'compressed-clusters', 'total-clusters', 'corruptions'],
+  ...['corruptions-fixed', 'check-errors', 'leaks-fixed', 'leaks', 'allocated-clusters'],
   // snapshots and bitmaps
   ...['icount', 'vm-clock-nsec', 'flags', 'name', 'granularity', 'date-sec', 'date-nsec'],
   ...['vm-clock-sec', 'id', 'vm-state-size'],

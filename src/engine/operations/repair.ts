@@ -7,6 +7,8 @@ import {
 } from '../formats/qcow2/repair/index.ts';
 import type { RepairChoice, RepairPlan } from '../formats/qcow2/repair/plan.ts';
 
+export { repairDirty } from '../formats/qcow2/repair/dirty.ts';
+export { isClean } from '../formats/qcow2/repair/index.ts';
 export { CHOICE_ALL, CHOICE_SAFE } from '../formats/qcow2/repair/plan.ts';
 export type * from '../formats/qcow2/repair/plan.ts';
 export type { RepairOptions };

@@ -1,5 +1,5 @@
 /** COPIED flags of the active tables: each says whether the refcount of its cluster is one. */
-import { isAligned } from '../../../binary/units.ts';
+import { hex64, isAligned } from '../../../binary/units.ts';
 import { walkL2 } from '../check/walk.ts';
 import { wordsToBytes } from '../edit/words.ts';
 import { COMPRESSED_HIGH, COPIED_HIGH, entryOffset, ZERO_LOW } from '../tables.ts';
@@ -14,14 +14,15 @@ export async function mendCopied(job: RepairJob, final: FinalRefcounts): Promise
   const l1 = image.l1.slice();
   let changed = false;
   for await (const batch of walkL2(image, image.l1)) {
-    for (const { index, high, offset, bytes } of batch) {
+    for (const { index, high, low, offset, bytes } of batch) {
       if (offset === 0) continue;
       const cluster = Math.floor(offset / clusterSize);
       const wanted = ones.has(cluster);
       const guest = { offset: index * header.l2Coverage, length: header.l2Coverage };
       const host = { offset, length: clusterSize };
       if (cluster < job.end && wanted !== high >= COPIED_HIGH) {
-        if (log.add({ kind: 'copied-l1', class: 'safe', host, guest, values: { index } })) {
+        const values = { index, entry: hex64(high, low), refcount: final.refcount(cluster) };
+        if (log.add({ kind: 'copied-l1', class: 'safe', host, guest, values })) {
           l1[index * 2] = withFlag(high, wanted);
           changed = true;
         }
@@ -43,7 +44,7 @@ function withFlag(high: number, copied: boolean): number {
 /** The table with its flags right; undefined where they are. */
 function mendTable(
   job: RepairJob,
-  { image, ones }: FinalRefcounts,
+  { image, ones, refcount }: FinalRefcounts,
   source: Uint8Array,
   base: number,
 ): Uint8Array<ArrayBuffer> | undefined {
@@ -66,7 +67,11 @@ function mendTable(
     if (wanted === copied) continue;
     const host = { offset, length: clusterSize };
     const guest = { offset: base + (at / step) * clusterSize, length: clusterSize };
-    if (!log.add({ kind: 'copied-l2', class: 'safe', host, guest })) continue;
+    const values = {
+      entry: hex64(high, low),
+      refcount: header.hasDataFile ? 1 : refcount(cluster),
+    };
+    if (!log.add({ kind: 'copied-l2', class: 'safe', host, guest, values })) continue;
     bytes ??= new Uint8Array(source);
     new DataView(bytes.buffer).setUint32(at, withFlag(high, wanted));
   }

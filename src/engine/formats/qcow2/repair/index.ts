@@ -3,7 +3,7 @@
  * result of it checked, and the content of every layer compared, before anything is written.
  */
 import { divideRoundUp } from '../../../binary/units.ts';
-import type { ImageError} from '../../../errors.ts';
+import type { ImageError } from '../../../errors.ts';
 import { isImageError, throwIfCancelled } from '../../../errors.ts';
 import type { CheckReport } from '../../../operations/check-report.ts';
 import type { FindingKind } from '../../../operations/finding.ts';

@@ -24,6 +24,8 @@ export interface FinalRefcounts {
   readonly image: Qcow2Image;
   /** Which clusters have a refcount of exactly one. */
   readonly ones: OneBits;
+  /** The refcount of a cluster, for messages: that of leaks that stay is not known. */
+  readonly refcount: (cluster: number) => number;
 }
 
 /** Counts all references of the state as it is and makes refcounts agree. */
@@ -42,7 +44,10 @@ export async function mendRefcounts(job: RepairJob): Promise<FinalRefcounts> {
   await countBitmaps(context);
   const structure = new Structure(job, image, context.counts, blocks.table);
   await structure.plan();
-  return { image, ones: await structure.write() };
+  const ones = await structure.write();
+  const refcount = (cluster: number) =>
+    ones.has(cluster) ? 1 : (context.counts.get(cluster) ?? 0);
+  return { image, ones, refcount };
 }
 
 /** Room for the counts of all clusters, new ones included; they are made as they are touched. */
