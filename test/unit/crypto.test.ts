@@ -4,9 +4,15 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { nodeBlockCipher } from '../../src/command/node/block-cipher.ts';
 import { AesBlocks } from '../../src/engine/codecs/crypto/aes.ts';
-import { mergeStripes } from '../../src/engine/codecs/crypto/anti-forensic.ts';
+import { mergeStripes, splitStripes } from '../../src/engine/codecs/crypto/anti-forensic.ts';
 import { makeBlockCipher, offerBlockCipher } from '../../src/engine/codecs/crypto/block-cipher.ts';
-import { deriveKey, digest, type DigestName } from '../../src/engine/codecs/crypto/digests.ts';
+import {
+  deriveKey,
+  digest,
+  measureRounds,
+  roundsPerSecond,
+  type DigestName,
+} from '../../src/engine/codecs/crypto/digests.ts';
 import { makeSectorCipher, type CipherMode } from '../../src/engine/codecs/crypto/sector-cipher.ts';
 import { makeVectors, type VectorKind } from '../../src/engine/codecs/crypto/vectors.ts';
 
@@ -280,6 +286,30 @@ describe('PBKDF2', () => {
       { numRuns: 120 },
     );
   });
+});
+
+it('stripes that are split are merged again', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom<DigestName>('sha1', 'sha256', 'sha512', 'ripemd160', 'md5'),
+      fc.uint8Array({ minLength: 16, maxLength: 64 }),
+      fc.integer({ min: 1, max: 20 }),
+      (hash, key, stripes) => {
+        const before = toHex(key);
+        const material = splitStripes(key, stripes, hash);
+        expect(material).toHaveLength(key.length * stripes);
+        expect(toHex(mergeStripes(material, key.length, stripes, hash))).toBe(before);
+        expect(toHex(key)).toBe(before);
+      },
+    ),
+  );
+});
+
+it('rounds are measured, and a busy machine does not make them few', async () => {
+  expect(await measureRounds('sha256')).toBeGreaterThanOrEqual(roundsPerSecond('sha256') / 4);
+  vi.spyOn(performance, 'now').mockImplementation(() => (clock += 10_000));
+  let clock = 0;
+  expect(await measureRounds('sha512')).toBe(roundsPerSecond('sha512') / 4);
 });
 
 it('stripes are merged as they were split', () => {

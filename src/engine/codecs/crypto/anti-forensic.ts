@@ -38,7 +38,7 @@ export function splitStripes(
   const last = (stripes - 1) * key.length;
   const material = randomBytes(last + key.length);
   const sum = mergeStripes(material, key.length, stripes - 1, hash);
-  diffuse(sum, hash);
+  if (stripes > 1) diffuse(sum, hash);
   for (let at = 0; at < key.length; at++) {
     material[last + at] = (key[at] as number) ^ (sum[at] as number);
   }
