@@ -3,12 +3,12 @@
  * that are packed, are replaced by new ones; what is left of a cluster keeps reading as before.
  * Specification: «Cluster mapping», «Extended L2 entries».
  */
-import { alignDown, isAligned, SECTOR } from '../../../binary/units.ts';
+import { alignDown, alignUp, isAligned, SECTOR } from '../../../binary/units.ts';
 import type { Cipher } from '../../../codecs/cipher.ts';
 import { unpackBatch } from '../../../codecs/pool.ts';
 import { ImageError } from '../../../errors.ts';
 import { RangeSet, type ByteRange } from '../../../storage/range-set.ts';
-import { readPadded, type Storage } from '../../../storage/storage.ts';
+import { readPadded, writeFresh, type Storage } from '../../../storage/storage.ts';
 import type { Qcow2Image } from '../image.ts';
 import {
   compressedLayout,
@@ -55,6 +55,8 @@ export class GuestWriter {
   readonly #readBelow: ReadBelow | undefined;
   readonly #layout: CompressedLayout;
   readonly #cipher: Cipher | undefined;
+  /** Clusters from here on are new, whatever the refcounts of the old image say. Bytes. */
+  readonly #freshFrom: number;
   /** Clusters that are no longer used, given back when a call is through. Bytes. */
   readonly #unused: ByteRange[] = [];
 
@@ -76,6 +78,7 @@ export class GuestWriter {
     this.#readBelow = readBelow;
     this.#layout = compressedLayout(image.header.clusterBits);
     this.#cipher = image.cipher;
+    this.#freshFrom = alignUp(writer.storage.size, writer.clusterSize);
   }
 
   /**
@@ -112,7 +115,7 @@ export class GuestWriter {
     this.#drop(entry);
     this.#put(entry, 0, 0, 0, 0);
     const host = await this.#writer.placePacked(guestOffset, packed.length);
-    await this.#writer.storage.write(host, packed);
+    await this.#store(this.#writer.storage, host, packed);
     await this.#release();
   }
 
@@ -323,7 +326,13 @@ export class GuestWriter {
 
   async #writeData(guest: number, host: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const place = { guestOffset: guest, hostOffset: host };
-    return this.#data.write(host, await this.#writer.encode(bytes, place));
+    return this.#store(this.#data, host, await this.#writer.encode(bytes, place));
+  }
+
+  /** What lies behind the old end of the file is nothing that the old image uses. */
+  #store(storage: Storage, host: number, bytes: Uint8Array): Promise<void> {
+    const isFresh = storage === this.#writer.storage && host >= this.#freshFrom;
+    return isFresh ? writeFresh(storage, host, bytes) : storage.write(host, bytes);
   }
 
   /** Zeros within one cluster: written only where there is something else. */
