@@ -11,6 +11,7 @@ import {
   openImage,
   openPatch,
   type PatchFile,
+  patchScripts,
   readPadded,
   type Storage,
   throwIfCancelled,
@@ -24,7 +25,6 @@ import { storageFacts } from './facts.ts';
 import type { JobContext } from './job.ts';
 import { currentFile, LocalFile } from './local-file.ts';
 import { aloneWith, tellChanged } from './locks.ts';
-import { patchScripts } from './patch-scripts.ts';
 import { openScratch, resultFile, UnfinishedFile } from './private-files.ts';
 import { openPrivate, privateJournal } from './private-journal.ts';
 import { openResult } from './results.ts';
@@ -221,10 +221,11 @@ async function savePatch(session: ChangeSession, context: JobContext): Promise<S
     const patch = await UnfinishedFile.create(patchName);
     made.push(patch);
     const { bytes } = await writePatch(change.storage, patch.storage, context.signal);
-    for (const [script, text] of await patchScripts()) {
-      const file = await UnfinishedFile.create(script);
+    const scripts = await patchScripts(patch.storage, session.base, name, context.signal);
+    for (const script of [scripts.posix, scripts.powerShell]) {
+      const file = await UnfinishedFile.create(script.name);
       made.push(file);
-      await file.storage.write(0, new TextEncoder().encode(text));
+      await file.storage.write(0, new TextEncoder().encode(script.text));
     }
     const files: PrivateFile[] = [];
     for (const file of made) files.push(await file.publish());

@@ -130,10 +130,18 @@ export class PatchRecord {
   readonly length: number;
   /** The new bytes. */
   readonly content: Uint8Array<ArrayBuffer>;
+  /** Where they are in the patch, bytes; undefined for zeros, which are not stored. */
+  readonly storedAt: number | undefined;
   readonly #sums: DataView;
 
-  constructor(offset: number, content: Uint8Array<ArrayBuffer>, sums: DataView) {
+  constructor(
+    offset: number,
+    content: Uint8Array<ArrayBuffer>,
+    storedAt: number | undefined,
+    sums: DataView,
+  ) {
     this.offset = offset;
+    this.storedAt = storedAt;
     this.length = content.length;
     this.content = content;
     this.#sums = sums;
@@ -234,7 +242,7 @@ export class PatchFile {
       const own = view.getUint32(size - 4);
       if (own !== crc32c(window, 0, begin, begin + size - 4)) throw invalid(name, 'damaged');
       sum = addSum(sum, own);
-      yield recordOf(head, window.subarray(begin, begin + size));
+      yield recordOf(head, at, window.subarray(begin, begin + size));
       at += size;
     }
     if (sum !== this.#end.sum || count !== this.#end.records) throw invalid(name, 'damaged');
@@ -256,12 +264,17 @@ function checkedSize({ tag, flags, offset, length, stored }: RecordHead, name: s
   return RECORD_HEAD_BYTES + pieceCount(offset, length) * 4 + stored + 4;
 }
 
-function recordOf({ offset, length, stored }: RecordHead, bytes: Uint8Array<ArrayBuffer>) {
+function recordOf(
+  { offset, length, stored }: RecordHead,
+  at: number,
+  bytes: Uint8Array<ArrayBuffer>,
+): PatchRecord {
   const sums = RECORD_HEAD_BYTES;
   const content = bytes.length - 4 - stored;
   return new PatchRecord(
     offset,
     stored === 0 ? new Uint8Array(length) : bytes.subarray(content, content + stored),
+    stored === 0 ? undefined : at + content,
     new DataView(bytes.buffer, bytes.byteOffset + sums, content - sums),
   );
 }
