@@ -1,5 +1,5 @@
-/** `qemu-img dd`: blocks of a disk into a raw file. */
-import { convertToRaw, FORMAT_NAMES, isImageError, type Storage } from '../engine/index.ts';
+/** `qemu-img dd`: blocks of a disk into a new raw or qcow2 file. */
+import { convertToRaw, copyBlocksToQcow2, isImageError, type Storage } from '../engine/index.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import type { Range } from '../engine/operations/finding.ts';
 import {
@@ -57,12 +57,13 @@ export async function dd(context: Context, argv: readonly string[]): Promise<num
     imageOpts: given.has('image-opts'),
   });
   try {
-    requireRaw(given.value('output-format') ?? 'raw');
+    const format = targetFormat(given.value('output-format') ?? 'raw');
     const part = partOf(image.disk, operands);
     const file = await openTarget(context, target);
     try {
       if (part === undefined) report(context, `${source}: cannot skip to specified offset`);
-      else await copy(context, image.disk, part, file);
+      const blockSize = format === 'qcow2' ? Number(operands.bs) : undefined;
+      await copy(context, image.disk, part ?? NOTHING, { file, blockSize });
     } finally {
       await file.close();
     }
@@ -88,11 +89,11 @@ function readOperands(context: Context, words: readonly string[]): Operands {
   return operands;
 }
 
-function requireRaw(format: string): void {
-  if (format === 'raw') return;
-  if (isForeignFormat(format) || FORMAT_NAMES.some((known) => known === format)) {
-    throw notSupported(`Writing an image of format '${format}'`);
-  }
+const NOTHING: Range = { offset: 0, length: 0 };
+
+function targetFormat(format: string): 'raw' | 'qcow2' {
+  if (format === 'raw' || format === 'qcow2') return format;
+  if (isForeignFormat(format)) throw notSupported(`Writing an image of format '${format}'`);
   throw new CommandFailure('Unknown file format');
 }
 
@@ -123,9 +124,18 @@ async function openTarget({ host }: Context, name: string): Promise<Storage> {
   }
 }
 
-async function copy(context: Context, disk: Disk, part: Range, target: Storage): Promise<void> {
+async function copy(
+  context: Context,
+  disk: Disk,
+  part: Range,
+  { file: target, blockSize }: { file: Storage; blockSize: number | undefined },
+): Promise<void> {
   try {
     const { signal, host } = context;
+    if (blockSize !== undefined) {
+      await copyBlocksToQcow2(disk, part, target, { blockSize, signal, pool: host.pool });
+      return;
+    }
     await convertToRaw(disk, target, { part, signal, pool: host.pool });
     const rest = target.size % SECTOR;
     if (rest > 0) await target.resize(target.size + SECTOR - rest);

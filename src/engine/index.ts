@@ -73,6 +73,7 @@ export {
   type CommitReport,
   type CommitTarget,
 } from './operations/commit.ts';
+export { verifyChange } from './operations/verify-change.ts';
 export { rebaseContent, type RebaseReport } from './operations/rebase.ts';
 export { compareDisks, type CompareOptions } from './operations/compare.ts';
 export type * from './operations/compare-report.ts';
@@ -91,6 +92,7 @@ export {
   type ConvertTarget,
 } from './operations/convert-over.ts';
 export { convertToQcow2, type ConvertQcow2Options } from './operations/convert-qcow2.ts';
+export { copyBlocksToQcow2 } from './operations/copy-blocks.ts';
 export { FINDING_KINDS } from './operations/finding.ts';
 export type * from './operations/finding.ts';
 export { inspect } from './operations/inspect.ts';
