@@ -1,9 +1,11 @@
 /** `qemu-img convert -n`: into a qcow2 image that is there, or over what a raw file holds. */
 import {
+  BitmapDirectory,
   convertInto,
   editQcow2,
   GuestWriter,
   isImageError,
+  keepBitmaps,
   Qcow2Image,
   readDisk,
   type ConvertTarget,
@@ -11,6 +13,7 @@ import {
 } from '../engine/index.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import { CommandFailure, isCancelled, notSupported, type Context } from './context.ts';
+import { bitmapFailure, refuseFormat, reportBroken } from './convert-bitmaps.ts';
 import type { ConvertTask } from './convert-options.ts';
 import { reportCorruption } from './corruption.ts';
 import { editByName } from './editing.ts';
@@ -20,6 +23,8 @@ import { reportLosses, Salvages } from './salvage-report.ts';
 
 interface Work {
   disks: readonly Disk[];
+  /** The image whose bitmaps are copied. */
+  bitmapsOf?: Qcow2Image | undefined;
   line: ProgressLine;
   explain: (error: ImageError, before: number) => string;
 }
@@ -40,13 +45,35 @@ export async function copyIntoQcow2(
     const below =
       backing && ((offset: number, length: number) => readDisk(backing, offset, length));
     const writer = await writerOf(task, disk);
-    if (disk.bitmaps.length > 0) throw notSupported('Writing into an image with bitmaps');
+    const { bitmapsOf } = work;
+    if (bitmapsOf !== undefined && disk.header.version < 3) refuseFormat('qcow2');
+    const target = new GuestWriter(disk, writer, below);
     await copyOver(context, task, work, {
-      target: new GuestWriter(disk, writer, below),
-      ...{ clusterSize: disk.clusterSize, codec: disk.codec },
+      ...{ target, clusterSize: disk.clusterSize, codec: disk.codec },
     });
+    await keepBitmaps(disk, writer, target.changed.within(0, disk.size));
+    if (bitmapsOf !== undefined) await addBitmaps(context, bitmapsOf, disk, writer);
     await writer.flush();
   });
+}
+
+/** Those that are there already have recorded what was written. */
+async function addBitmaps(
+  context: Context,
+  source: Qcow2Image,
+  target: Qcow2Image,
+  writer: Parameters<typeof BitmapDirectory.open>[1],
+): Promise<void> {
+  try {
+    const directory = await BitmapDirectory.open(target, writer);
+    await directory.copy(source);
+    await directory.flush();
+  } catch (error) {
+    const text = isImageError(error) ? bitmapFailure(error) : undefined;
+    if (text === undefined) throw error;
+    throw new CommandFailure(text, 1, error);
+  }
+  reportBroken(context, source);
 }
 
 async function writerOf(task: ConvertTask, disk: Qcow2Image) {

@@ -42,6 +42,7 @@ const SPECS = [
   { id: 'target-is-zero', long: 'target-is-zero' },
   { id: 'bitmaps', long: 'bitmaps' },
   { id: 'skip-broken-bitmaps', long: 'skip-broken-bitmaps' },
+  { id: 'verify', long: 'verify' },
 ] as const;
 type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
 
@@ -154,12 +155,6 @@ export function checkTarget(task: ConvertTask): void {
   if (given.has('compress')) {
     throw new CommandFailure('Compression not supported for this file format');
   }
-  if (given.has('bitmaps') && sources.length > 1) {
-    throw new CommandFailure('Copying bitmaps only possible with single source');
-  }
-  if (given.has('bitmaps')) {
-    throw new CommandFailure("Format driver 'raw' does not support bitmaps");
-  }
   checkCacheMode(given.value('cache'), 'cache');
 }
 
@@ -185,6 +180,9 @@ function refuseCombinations(given: Arguments<Id>, options: string | undefined): 
   if (copyRange && given.has('sparse')) throw new CommandFailure(`${cannot} -S is used`);
   if (copyRange && given.has('salvage')) {
     throw new CommandFailure('Cannot use copy offloading in salvaging mode');
+  }
+  if (given.has('verify') && given.has('salvage')) {
+    throw new CommandFailure('What was salvaged cannot be verified (--salvage, --verify)');
   }
   const create = !given.has('no-create');
   if (given.has('target-image-opts') && create) {

@@ -6,17 +6,11 @@ import {
   type ConvertQcow2Options,
   type ImageError,
 } from '../engine/index.ts';
-import type { Qcow2Options } from '../engine/index.ts';
+import type { Qcow2Image, Qcow2Options } from '../engine/index.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import type { Storage } from '../engine/storage/storage.ts';
-import {
-  CommandFailure,
-  hexWarning,
-  isCancelled,
-  notSupported,
-  report,
-  type Context,
-} from './context.ts';
+import { CommandFailure, hexWarning, isCancelled, report, type Context } from './context.ts';
+import { bitmapFailure, refuseFormat, reportBroken } from './convert-bitmaps.ts';
 import type { ConvertTask } from './convert-options.ts';
 import { reportCorruption } from './corruption.ts';
 import { CREATION_TYPES, CreationValues } from './creation-values.ts';
@@ -28,20 +22,12 @@ import type { ProgressLine } from './progress.ts';
 import { qcow2Options } from './qcow2-options.ts';
 import { reportLosses, Salvages } from './salvage-report.ts';
 
-/** What the real program has and this one has not, said before anything is made. */
-const MISSING = {
-  bitmaps: 'Copying bitmaps (--bitmaps)',
-} as const;
-
 /**
  * What the new image is to be like.
  * @throws CommandFailure for what no image can be and what cannot be made here
  */
 export async function qcow2Target(context: Context, task: ConvertTask): Promise<Qcow2Options> {
   const { given, target } = task;
-  for (const id of Object.keys(MISSING) as (keyof typeof MISSING)[]) {
-    if (given.has(id)) throw notSupported(MISSING[id]);
-  }
   const values = readValues(context, task.options);
   addBacking(task, values);
   const isEncrypted = values.isOn('encryption') || values.text('encrypt.format') !== undefined;
@@ -125,6 +111,8 @@ interface Work {
   image: Qcow2Options;
   /** What is below the target. */
   backing: Disk | undefined;
+  /** The image whose bitmaps are copied. */
+  bitmapsOf: Qcow2Image | undefined;
   line: ProgressLine;
 }
 
@@ -135,7 +123,8 @@ export async function copyToQcow2(
   work: Work,
   explain: (error: ImageError, before: number) => string,
 ): Promise<void> {
-  const { disks, target, image, line, backing } = work;
+  const { disks, target, image, line, backing, bitmapsOf } = work;
+  if (bitmapsOf !== undefined && image.version < 3) refuseFormat('qcow2');
   let before = 0;
   let [current] = disks;
   const salvages = new Salvages(task.given.has('salvage'));
@@ -145,6 +134,7 @@ export async function copyToQcow2(
     pool: context.host.pool,
     sparse: task.sparse,
     compress: task.given.has('compress'),
+    bitmapsOf,
     lost: salvages.taker,
     onSource: (disk, start) => {
       current = disk;
@@ -158,13 +148,14 @@ export async function copyToQcow2(
     if (backing !== undefined && current !== undefined) {
       await convertOverBacking(current, target, backing, options);
     } else await convertToQcow2(disks, target, options);
+    if (bitmapsOf !== undefined) reportBroken(context, bitmapsOf);
   } catch (error) {
     if (!isImageError(error) || isCancelled(error)) throw error;
     if (current !== undefined) await reportCorruption(context, current, error);
     const text = isImageError(error, 'too-large')
       ? `${task.target}: error while converting qcow2: The image size is too large for file ` +
         "format 'qcow2' (try using a larger cluster size)"
-      : explain(error, before);
+      : (bitmapFailure(error) ?? explain(error, before));
     throw new CommandFailure(text, 1, error);
   } finally {
     await reportLosses(context, salvages.sources, task.given.has('quiet'));

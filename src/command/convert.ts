@@ -5,10 +5,12 @@ import type { Disk } from '../engine/formats/format.ts';
 import type { Storage } from '../engine/storage/storage.ts';
 import { CommandFailure, isCancelled, notSupported, type Context } from './context.ts';
 import { checkTarget, isIntoQcow2, readRequest, type ConvertTask } from './convert-options.ts';
+import { bitmapsToCopy } from './convert-bitmaps.ts';
 import { createHelp, optionsHelp, rawOptions } from './creation-options.ts';
 import { reportCorruption } from './corruption.ts';
 import { copyIntoQcow2, copyOver } from './convert-into.ts';
 import { parseImageOpts, rawPath } from './image-opts.ts';
+import { verifyResult } from './convert-verify.ts';
 import { copyToQcow2, openTargetBacking, qcow2Target } from './convert-qcow2.ts';
 import { openByName, type OpenedImage } from './images.ts';
 import { creationText, errorText } from './messages.ts';
@@ -45,9 +47,15 @@ export async function convert(context: Context, argv: readonly string[]): Promis
     }
     checkTarget(task);
     const disks = await disksOf(task, sources);
-    if (isIntoQcow2(task)) await copyIntoQcow2(context, task, { disks, line, explain: copyText });
-    else if (task.format === 'qcow2') await copyQcow2(context, task, disks, line);
+    const bitmapsOf = bitmapsToCopy(
+      task,
+      sources.map(({ disk }) => disk),
+    );
+    const work = { disks, bitmapsOf, line };
+    if (isIntoQcow2(task)) await copyIntoQcow2(context, task, { ...work, explain: copyText });
+    else if (task.format === 'qcow2') await copyQcow2(context, task, work);
     else await copyAll(context, task, disks, line);
+    if (task.given.has('verify')) await verifyResult(context, task, disks, line);
     line.show(1);
   } finally {
     line.end();
@@ -64,8 +72,7 @@ function disksOf(task: ConvertTask, sources: readonly OpenedImage[]): Promise<Di
 async function copyQcow2(
   context: Context,
   task: ConvertTask,
-  disks: readonly Disk[],
-  line: ProgressLine,
+  work: Pick<Parameters<typeof copyToQcow2>[2], 'disks' | 'bitmapsOf' | 'line'>,
 ): Promise<void> {
   const image = await qcow2Target(context, task);
   // Before the target: a file that is open for reading is not emptied.
@@ -73,8 +80,8 @@ async function copyQcow2(
   try {
     const target = await openTarget(context, task, 0);
     try {
-      const work = { disks, target, image, line, backing: backing?.disk };
-      await copyToQcow2(context, task, work, copyText);
+      const more = { target, image, backing: backing?.disk };
+      await copyToQcow2(context, task, { ...work, ...more }, copyText);
     } finally {
       await target.close();
     }

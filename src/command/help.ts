@@ -22,7 +22,7 @@ Command syntax:
   check [--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-T src_cache] [-U] filename
   checksum [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [-l snapshot] [-p] [-q] [-U] [--file] [--expect=digest | --sums=list] filename
   compare [--object objectdef] [--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
-  convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [-U] [-C] [-c] [-p] [-q] [-n] [-r rate_limit] [--salvage] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
+  convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [-U] [-C] [-c] [-p] [-q] [-n] [-r rate_limit] [--salvage] [--bitmaps [--skip-broken-bitmaps]] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
   create [--object objectdef] [-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]
   dd [--object objectdef] [--image-opts] [-f fmt] [-O output_fmt] [-U] [bs=block_size] [count=blocks] [skip=blocks] if=input of=output
   info [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
@@ -96,6 +96,8 @@ Parameters to convert subcommand:
   '--salvage' goes on where something cannot be read: zeros stand for it, down to 512 bytes, and
     all of it is said at the end
   '-r' is how many bytes a second are written at most
+  '--bitmaps' copies the persistent bitmaps of the source (not of what is below it), and
+    '--skip-broken-bitmaps' leaves out those that were not saved cleanly
   '-m', '-W' and '-C' are taken: how the work is spread does not change the result
 
 Parameters to create subcommand:

@@ -13,7 +13,7 @@ import type { Storage } from '../storage/storage.ts';
 import { mapChain } from './chain.ts';
 import { DEFAULT_SPARSE, type ConvertReport } from './convert.ts';
 import { COPY_BYTES, writtenParts } from './convert-chunks.ts';
-import type { ConvertQcow2Options } from './convert-qcow2.ts';
+import { copyBitmaps, type ConvertQcow2Options } from './convert-qcow2.ts';
 import { statusChunks, type StatusChunk } from './convert-status.ts';
 import { pipeline, readWindow, windows } from './convert-windows.ts';
 import { readDisk } from './read.ts';
@@ -60,6 +60,7 @@ export async function convertOverBacking(
     const settings = { ...options, pool, overBacking: true };
     const copy = new CopyInto(place, source.size, settings, backing.size);
     await copy.add(source, 0);
+    await copyBitmaps(writer, options.bitmapsOf, source.size);
     await place.end(options.compress === true);
     return { size: source.size, copied: copy.copied };
   } finally {

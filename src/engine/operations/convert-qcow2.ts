@@ -3,8 +3,10 @@ import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import { alignUp, SECTOR } from '../binary/units.ts';
 import { throwIfCancelled } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
+import { BitmapDirectory } from '../formats/qcow2/edit/bitmaps.ts';
 import { createQcow2, type Qcow2Options } from '../formats/qcow2/edit/create.ts';
 import type { Qcow2Writer } from '../formats/qcow2/edit/writer.ts';
+import type { Qcow2Image } from '../formats/qcow2/image.ts';
 import type { Storage } from '../storage/storage.ts';
 import { DEFAULT_SPARSE, type ConvertReport } from './convert.ts';
 import { COPY_BYTES, copyChunks, writtenParts, type Chunk } from './convert-chunks.ts';
@@ -25,6 +27,8 @@ export interface ConvertQcow2Options extends RunOptions {
   onSource?: ((source: Disk, start: number) => void) | undefined;
   /** Packs every cluster that gets smaller by it. */
   compress?: boolean | undefined;
+  /** The image whose persistent bitmaps are copied, apart from those not saved cleanly. */
+  bitmapsOf?: Qcow2Image | undefined;
   /** Takes what cannot be read of a source; zeros stand for it. Without it, that ends the work. */
   lost?: ((source: Disk, loss: Loss) => void) | undefined;
   pool?: CodecPool | undefined;
@@ -66,6 +70,21 @@ export async function convertToQcow2(
   } finally {
     own?.close();
   }
+}
+
+/**
+ * Copies the persistent bitmaps of an image into one that is being made.
+ * @param size of its disk, bytes
+ */
+export async function copyBitmaps(
+  writer: Qcow2Writer,
+  image: Qcow2Image | undefined,
+  size: number,
+): Promise<void> {
+  if (image === undefined) return;
+  const directory = BitmapDirectory.empty(writer, size);
+  await directory.copy(image);
+  await directory.flush();
 }
 
 class Copy {
@@ -113,6 +132,7 @@ class Copy {
   async end(): Promise<void> {
     await this.#lanes.end();
     throwIfCancelled(this.#options.signal);
+    await copyBitmaps(this.#writer, this.#options.bitmapsOf, this.#size);
     await this.#writer.flush();
     // Whoever reads a packed file in sectors finds whole ones, also where nothing was to be packed.
     const { storage } = this.#writer;

@@ -63,9 +63,12 @@ export class BitmapDirectory {
     return new BitmapDirectory(writer, image.size, await readEntries(image));
   }
 
-  /** Those of an image that is being made: none yet. */
-  static empty(writer: Qcow2Writer): BitmapDirectory {
-    return new BitmapDirectory(writer, writer.header.fields.size, []);
+  /**
+   * Those of an image that is being made: none yet.
+   * @param size of its disk, bytes
+   */
+  static empty(writer: Qcow2Writer, size: number): BitmapDirectory {
+    return new BitmapDirectory(writer, size, []);
   }
 
   /** @throws ImageError bitmap-refused */
@@ -153,6 +156,21 @@ export class BitmapDirectory {
     // What is read is the file.
     if (isOwn) await this.#find(source).bits?.flush();
     await (await this.#bitsOf(target)).merge(image, bitmap);
+  }
+
+  /**
+   * Adds the bitmaps of another image, apart from those that were not saved cleanly.
+   * @throws ImageError bitmap-refused, bitmap-damaged
+   */
+  async copy(image: Qcow2Image): Promise<void> {
+    const first = this.#entries.length;
+    // From the last to the first, as the real program does: so it is said which cannot be copied.
+    for (const { name, granularity, auto, inUse } of image.bitmaps.toReversed()) {
+      if (inUse) continue;
+      await this.add(name, { granularity, enabled: auto });
+      await this.merge(name, image, name);
+    }
+    for (const entry of this.#entries.splice(first).reverse()) this.#entries.push(entry);
   }
 
   /** Marks ranges of the disk in every bitmap that records changes. */
