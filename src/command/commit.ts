@@ -11,6 +11,7 @@ import {
   rawTarget,
   readDisk,
   resizeDisk,
+  verifyChange,
 } from '../engine/index.ts';
 import type { Change, CommitTarget } from '../engine/index.ts';
 import type { Disk } from '../engine/formats/format.ts';
@@ -138,6 +139,7 @@ async function commitInto(context: Context, request: Request, task: Task): Promi
     for (let depth = 0; depth < task.depth; depth++) base = base.backing ?? base;
     if (changes.image === undefined) throw new CommandFailure('Image does not have a backing file');
     await fill(context, image, base, task);
+    if (base.format === 'qcow2') await verifyChange(changes.image.storage, context.signal);
     await changes.data?.apply({ signal: context.signal });
     await changes.image.apply({ signal: context.signal });
   } finally {

@@ -1,5 +1,5 @@
 /** Changing an image that a command line names: on an overlay first, into the file at the end. */
-import { Change } from '../engine/index.ts';
+import { Change, verifyChange } from '../engine/index.ts';
 import { applyChange } from './apply-change.ts';
 import { CommandFailure, notSupported, type Context } from './context.ts';
 import { repairBefore } from './dirty.ts';
@@ -46,6 +46,7 @@ export async function editByName<Result>(
     if (change === undefined) throw new CommandFailure(`Could not open '${request.name}'`);
     refuseCorrupt(request.name, image);
     const result = await work({ ...image, change, dataChange });
+    if (image.disk.format === 'qcow2') await verifyChange(change.storage, context.signal);
     // What the image names has to be there before, and until it no longer names it.
     const isCut =
       dataChange !== undefined && dataChange.storage.size < dataChange.storage.base.size;

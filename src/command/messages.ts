@@ -147,6 +147,9 @@ const TEXTS: Texts = {
     `Refblock offset 0x${offset.toString(16)} unaligned (reftable index: 0x${index.toString(16)})`,
   'image-corrupt': () => 'qcow2: Image is corrupt; cannot be opened read/write',
   'image-dirty': () => 'The image was not closed cleanly; repair it first',
+  'image-damaged': ({ corruptions }) =>
+    `The image has ${corruptions} errors and a change could destroy data; ` +
+    "repair it first, see 'qemu-img check'",
   'l2-damaged': ({ index, offset }) =>
     `L2 table offset 0x${offset.toString(16)} unusable (L1 index: 0x${index.toString(16)})`,
   'bitmap-damaged': ({ name, entry }) => `Bitmap '${name}' is damaged: table entry ${entry}`,

@@ -54,6 +54,8 @@ export interface ErrorDetails {
   'image-corrupt': { name: string };
   /** The image was not closed cleanly, so that its refcounts have to be repaired before a change. */
   'image-dirty': { name: string };
+  /** Free clusters cannot be told from those in use, so a change could overwrite data. */
+  'image-damaged': { name: string; corruptions: number };
   /** Entry `index` of the L1 table points to no L2 table, so nothing can be written there. Bytes. */
   'l2-damaged': { index: number; offset: number };
   /** A persistent bitmap's table has an entry (counted from 0) that no valid table has. */

@@ -108,6 +108,7 @@ export {
 } from './operations/measure.ts';
 export { missingBytes } from './operations/missing.ts';
 export type * from './operations/operation.ts';
+export { PartDisk } from './operations/part-disk.ts';
 export { patchScripts, type PatchScripts } from './operations/patch-scripts.ts';
 export { readDisk } from './operations/read.ts';
 export {

@@ -264,6 +264,11 @@ export const enErrors: ErrorSentences = {
     why: 'Its reference counts may be out of date, so no free place in it can be trusted.',
     now: 'Repair it first; that changes none of the disk’s content.',
   }),
+  'image-damaged': (d) => ({
+    what: `“${d.name}” is damaged and was not changed.`,
+    why: `Its reference counts are wrong (${d.corruptions} errors), so what looks free may be in use.`,
+    now: 'Repair it first: the check says what is wrong and what can be done.',
+  }),
   'l2-damaged': (d) => ({
     what: 'A part of this image cannot be changed: its tables are damaged there.',
     why: `Entry ${d.index} of the L1 table points to ${hex(d.offset)}, where there is no table.`,

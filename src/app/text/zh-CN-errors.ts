@@ -235,6 +235,11 @@ export const zhErrors: ErrorSentences = {
     why: '其引用计数可能已过时，因此无法确定哪里是空闲的。',
     now: '请先修复；这不会更改磁盘的任何内容。',
   }),
+  'image-damaged': (d) => ({
+    what: `“${d.name}”已损坏，未作更改。`,
+    why: `其引用计数有误（${d.corruptions} 处错误），看似空闲的簇可能正在使用。`,
+    now: '请先修复：检查会说明哪里有问题以及可以怎么做。',
+  }),
   'l2-damaged': (d) => ({
     what: '此镜像的一部分无法更改：那里的表已损坏。',
     why: `L1 表的第 ${d.index} 项指向 ${hex(d.offset)}，那里没有 L2 表。`,
