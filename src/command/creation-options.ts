@@ -118,3 +118,22 @@ export function createHelp(format: 'qcow2' | 'raw', hasName: boolean): string {
   const room = '  preallocation=<str>    - off, or full or falloc: no holes in the file\n';
   return `${head}${hasName ? room : ''}  size=<size>            - Bytes of the disk\n${more}`;
 }
+
+/** What `amend -o help` prints. */
+export function amendHelp(): string {
+  return `Amend options for 'qcow2':
+  backing_file=<str>     - What the image is based on: as it is
+  backing_fmt=<str>      - The format of that file: as it is
+  compat=<str>           - Version of the format: v2 [0.10] or v3 [1.1]
+  data_file=<str>        - Another name for the external data file
+  data_file_raw=<bool (on/off)> - Whether that file is a raw disk by itself
+  encrypt.iter-time=<num> - How long unlocking takes, milliseconds
+  encrypt.keyslot=<num>  - Which key slot, 0 to 7
+  encrypt.new-secret=<str> - The passphrase to be added, by the id of a secret
+  encrypt.old-secret=<str> - The passphrase to be erased, by the id of a secret
+  encrypt.state=<str>    - active or inactive
+  lazy_refcounts=<bool (on/off)> - Refcounts may be behind while the image is in use
+  refcount_bits=<num>    - Width of a refcount, 1 to 64
+  size=<size>            - Bytes of the disk
+`;
+}

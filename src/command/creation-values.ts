@@ -50,6 +50,18 @@ export const CREATION_TYPES: Readonly<Record<'raw' | 'luks' | 'qcow2', OptionTyp
   },
 };
 
+/** Of a qcow2 image that is there, besides those of its key slots. */
+export const AMENDMENT_TYPES: OptionTypes = {
+  size: 'size',
+  compat: 'text',
+  backing_file: 'text',
+  backing_fmt: 'text',
+  data_file: 'text',
+  data_file_raw: 'switch',
+  lazy_refcounts: 'switch',
+  refcount_bits: 'number',
+};
+
 /** The options that were given; of several with one name the last counts. */
 export class CreationValues {
   readonly #values = new Map<string, string | boolean | bigint>();

@@ -27,3 +27,30 @@ export class ProgressLine {
     if (this.#shown) this.#host.stdout('\n');
   }
 }
+
+/** The same for work that counts in steps: also where it goes back, and each time it is at an end. */
+export class StepLine {
+  readonly #host: CommandHost;
+  readonly #shown: boolean;
+  #last = 0;
+
+  constructor(host: CommandHost, shown: boolean) {
+    this.#host = host;
+    this.#shown = shown;
+  }
+
+  /** @param percent how much is done, 0 to 100 */
+  show(percent: number): void {
+    if (!this.#shown) return;
+    const now = Math.fround(Math.min(100, percent));
+    const isEnd = now === 0 || now === 100;
+    if (!isEnd && Math.abs(now - this.#last) <= 1) return;
+    this.#last = now;
+    this.#host.stdout(`    (${toDecimals(now, 2)}/100%)\r`);
+  }
+
+  /** Leaves the line. */
+  end(): void {
+    if (this.#shown) this.#host.stdout('\n');
+  }
+}

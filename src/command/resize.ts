@@ -31,7 +31,7 @@ const SPECS = [
 type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
 
 /** As large as any disk may be, bytes. */
-const MAX_SIZE = 2n ** 63n - 2n ** 30n;
+export const MAX_SIZE = 2n ** 63n - 2n ** 30n;
 
 const SHRINKING = [
   'Use the --shrink option to perform a shrink operation.',
@@ -151,7 +151,7 @@ function failureText(error: ImageError, format: string): string {
 }
 
 /** What is to be known before: the real program says nothing of it. */
-function notesOf({ cut, newSize, gptBackup }: ResizePlan): string[] {
+export function notesOf({ cut, newSize, gptBackup }: ResizePlan): string[] {
   const notes = cut.map(({ number, start, length, name }) => {
     const what = start >= newSize ? 'is lost' : 'loses its end';
     const label = name === '' ? '' : ` '${name}'`;

@@ -80,7 +80,7 @@ export async function expectSameImage(
   if (isCompared) {
     const args = ['compare', ...format, '-F', format[1] ?? ''];
     const compared = await qemuImg([...args, join('real', name), join('own', name)]);
-    expect(compared.stdout + compared.stderr).toBe('Images are identical.\n');
+    expect(compared.stdout, compared.stderr).toBe('Images are identical.\n');
   }
   const real = await describeImage('real', format, name);
   const own = await describeImage('own', format, name);

@@ -8,7 +8,7 @@ import { ImageError } from '../../../errors.ts';
 import { readPadded, type Storage } from '../../../storage/storage.ts';
 import { LIMITS } from '../layout.ts';
 import { maxRefcount } from '../refcounts.ts';
-import { entryHigh, entryLow, wordsToBytes } from './words.ts';
+import { offsetsToBytes } from './words.ts';
 import { blocksNeeded, RefcountBlockEditor } from './refcount-block.ts';
 
 /** What the structure looks like in the header; changes when the table grows. */
@@ -73,7 +73,8 @@ export class RefcountEditor {
   /** The refcount of a cluster (its index). */
   async get(cluster: number): Promise<number> {
     const index = Math.floor(cluster / this.blockEntries);
-    const block = this.#known(index) ?? (this.#exists(index) ? await this.#load(index) : undefined);
+    const block =
+      this.#known(index) ?? (this.hasBlock(index) ? await this.#load(index) : undefined);
     return block === undefined ? 0 : block.get(cluster % this.blockEntries);
   }
 
@@ -82,7 +83,7 @@ export class RefcountEditor {
     for (let i = 0; i < count; i++) {
       const index = Math.floor((first + i) / this.blockEntries);
       const block =
-        this.#known(index) ?? (this.#exists(index) ? await this.#load(index) : undefined);
+        this.#known(index) ?? (this.hasBlock(index) ? await this.#load(index) : undefined);
       if (block?.get((first + i) % this.blockEntries) !== 1) return i;
     }
     return count;
@@ -196,7 +197,7 @@ export class RefcountEditor {
       const cluster = clusters[at] as number;
       if (cluster < first || cluster >= end) {
         const index = Math.floor(cluster / blockEntries);
-        block = this.#known(index) ?? (this.#exists(index) ? await this.#load(index) : undefined);
+        block = this.#known(index) ?? (this.hasBlock(index) ? await this.#load(index) : undefined);
         first = index * blockEntries;
         end = first + blockEntries;
       }
@@ -230,6 +231,29 @@ export class RefcountEditor {
     return order.map((key) => key % places);
   }
 
+  /** Blocks that the table has room for. */
+  get tableEntries(): number {
+    return this.#table.length;
+  }
+
+  /** Where the blocks are, bytes. */
+  blockOffsets(): Float64Array {
+    return this.#table.filter((offset) => offset !== 0);
+  }
+
+  /** The refcounts of clusters (their indexes) from `first` on. */
+  async readCounts(first: number, counts: Float64Array): Promise<void> {
+    let block: RefcountBlockEditor | undefined;
+    for (let at = 0; at < counts.length; at++) {
+      const entry = (first + at) % this.blockEntries;
+      if (at === 0 || entry === 0) {
+        const index = Math.floor((first + at) / this.blockEntries);
+        block = this.#known(index) ?? (this.hasBlock(index) ? await this.#load(index) : undefined);
+      }
+      counts[at] = block?.get(entry) ?? 0;
+    }
+  }
+
   /** From now on, searches begin at this cluster at the earliest. */
   startAt(cluster: number): void {
     this.#floor = cluster;
@@ -243,7 +267,7 @@ export class RefcountEditor {
       const index = Math.floor(cluster / this.blockEntries);
       const first = index * this.blockEntries;
       const block =
-        this.#known(index) ?? (this.#exists(index) ? await this.#load(index) : undefined);
+        this.#known(index) ?? (this.hasBlock(index) ? await this.#load(index) : undefined);
       for (; block !== undefined && cluster >= first; cluster--) {
         if (block.get(cluster - first) > 0) return cluster;
       }
@@ -255,7 +279,7 @@ export class RefcountEditor {
   /** Gives back the blocks that count nothing but, maybe, themselves. */
   async dropEmptyBlocks(): Promise<void> {
     for (let index = 0; index < this.#table.length; index++) {
-      if (!this.#exists(index)) continue;
+      if (!this.hasBlock(index)) continue;
       const block = this.#known(index) ?? (await this.#load(index));
       const own = block.offset / this.layout.clusterSize;
       const isWithin = Math.floor(own / this.blockEntries) === index;
@@ -283,12 +307,7 @@ export class RefcountEditor {
   }
 
   async #writeTable(): Promise<void> {
-    const words = new Uint32Array(this.#table.length * 2);
-    for (const [index, offset] of this.#table.entries()) {
-      words[index * 2] = entryHigh(offset);
-      words[index * 2 + 1] = entryLow(offset);
-    }
-    await this.#storage.write(this.layout.tableOffset, wordsToBytes(words));
+    await this.#storage.write(this.layout.tableOffset, offsetsToBytes(this.#table));
     this.#tableChanged = false;
   }
 
@@ -303,7 +322,7 @@ export class RefcountEditor {
       const cluster = this.#hint++;
       const index = Math.floor(cluster / this.blockEntries);
       const block =
-        this.#known(index) ?? (this.#exists(index) ? await this.#load(index) : undefined);
+        this.#known(index) ?? (this.hasBlock(index) ? await this.#load(index) : undefined);
       const isFree = block === undefined || block.get(cluster % this.blockEntries) === 0;
       run = isFree ? run + 1 : 0;
     }
@@ -321,7 +340,7 @@ export class RefcountEditor {
     for (let cluster = first; cluster <= last; cluster++) {
       const index = Math.floor(cluster / this.blockEntries);
       if (index !== blockIndex || block === undefined) {
-        block = this.#known(index) ?? (this.#exists(index) ? await this.#load(index) : undefined);
+        block = this.#known(index) ?? (this.hasBlock(index) ? await this.#load(index) : undefined);
         blockIndex = index;
         if (block === undefined) {
           await this.#makeBlock(cluster, index);
@@ -452,7 +471,7 @@ export class RefcountEditor {
   }
 
   /** Whether there is such a block: asked for every cluster, so without a promise. */
-  #exists(index: number): boolean {
+  hasBlock(index: number): boolean {
     return index < this.#table.length && this.#table[index] !== 0;
   }
 

@@ -18,3 +18,13 @@ export function wordsToBytes(words: Uint32Array): Uint8Array<ArrayBuffer> {
   for (let i = 0; i < words.length; i++) view.setUint32(i * 4, words[i] as number);
   return bytes;
 }
+
+/** A table of offsets (bytes) and nothing else. */
+export function offsetsToBytes(offsets: Float64Array): Uint8Array<ArrayBuffer> {
+  const words = new Uint32Array(offsets.length * 2);
+  for (const [index, offset] of offsets.entries()) {
+    words[index * 2] = entryHigh(offset);
+    words[index * 2 + 1] = entryLow(offset);
+  }
+  return wordsToBytes(words);
+}
