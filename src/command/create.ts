@@ -178,14 +178,13 @@ async function checkBacking(context: Context, task: Task, values: CreationValues
   if (backing === undefined || task.given.has('unsafe')) return;
   const format = values.text('backing_fmt');
   const path = resolveName(backing, task.name);
-  const image = await openByName(context, { name: path, format, mode: 'read' }).catch(
-    (error: unknown) => {
-      if (!(error instanceof CommandFailure)) throw error;
-      // What it says begins with the file that cannot be opened, and so does this.
-      const reason = error.message.slice(`Could not open '${path}': `.length);
-      throw new OptionFault(`${reason}\nCould not open backing image.`);
-    },
-  );
+  const request = { name: path, format, mode: 'read', locked: true } as const;
+  const image = await openByName(context, request).catch((error: unknown) => {
+    if (!(error instanceof CommandFailure)) throw error;
+    // What it says begins with the file that cannot be opened, and so does this.
+    const reason = error.message.slice(`Could not open '${path}': `.length);
+    throw new OptionFault(`${reason}\nCould not open backing image.`);
+  });
   try {
     if (format === undefined) {
       const detected = `Detected format of ${image.disk.format}.`;

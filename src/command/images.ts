@@ -29,6 +29,8 @@ export interface OpenRequest {
   /** As given by the user or by an image; undefined or '': the content decides. */
   format: string | undefined;
   mode: 'info' | 'check' | 'read';
+  /** Nothing of its content is wanted, so that no passphrase is needed. */
+  locked?: boolean;
   /** The exit code where it cannot be opened. */
   exitCode?: number;
   /** What there is to warn of has been said. */
@@ -160,7 +162,7 @@ class ChainOpener {
     const disk = await openImage(node.storage, {
       ...(node.format === undefined ? {} : { format: node.format }),
       ...(mode === 'read' ? { gate: (asked: GateRequest) => this.#openNamed(asked) } : {}),
-      unlock: (asked) => this.#unlock(asked),
+      unlock: request.locked === true ? undefined : (asked) => this.#unlock(asked),
       addsBacking: () => this.#addsBacking(),
       mode,
     });

@@ -160,6 +160,32 @@ describe.skipIf(!available)('the legacy AES, byte for byte', () => {
   });
 });
 
+it.skipIf(!available)('an encrypted base needs no passphrase', async () => {
+  for (const side of ['real', 'own']) {
+    const base = ['-f', 'qcow2', '-o', QUICK, `${side}/locked`, '5M'];
+    await ours(['create', '-q', ...ONE, ...base]);
+    await make('qemu-img', [
+      'create',
+      '-q',
+      '-f',
+      'qcow2',
+      '-u',
+      '-b',
+      'locked',
+      '-F',
+      'qcow2',
+      `${side}/middle`,
+      '5M',
+    ]);
+  }
+  for (const name of ['locked', 'middle']) {
+    await both(['-f', 'qcow2', '-b', name, '-F', 'qcow2', 'x']);
+    expect(readFileSync('own/x').equals(readFileSync('real/x'))).toBe(true);
+    await both(['-f', 'qcow2', '-b', name, '-F', 'qcow2', '-o', AES, 'x']);
+    expect(readFileSync('own/x').equals(readFileSync('real/x'))).toBe(true);
+  }
+});
+
 describe.skipIf(!available)('refused', () => {
   it.each([
     'encryption=on',
