@@ -20,41 +20,14 @@ foreign() {
   return 1
 }
 
-# Whether a conversion makes a new raw file.
-to_raw() {
-  before=
-  for word in "$@"; do
-    case "$before$word" in -Oraw) ;; -O*) [ "$word" = -O ] || return 1 ;; esac
-    case "$word" in
-      -c | -B | -n | -o | --target-* | --bitmaps | --skip-broken-bitmaps) return 1 ;;
-    esac
-    before=
-    [ "$word" = -O ] && before=-O
-  done
-  return 0
-}
-
-has() {
-  wanted=$1
-  shift
-  for word in "$@"; do
-    case "$word" in $wanted*) return 0 ;; esac
-  done
-  return 1
-}
-
 route() {
   if foreign "$@"; then
     echo real
     return
   fi
-  command=$1
-  shift
-  case "$command" in
-    info | map | compare | bench | measure) echo ours ;;
-    check) if has -r "$@" || has --repair "$@"; then echo real; else echo ours; fi ;;
-    convert | dd) if to_raw "$@"; then echo ours; else echo real; fi ;;
-    snapshot) if has -l "$@"; then echo ours; else echo real; fi ;;
+  case "$1" in
+    amend | bench | bitmap | check | commit | compare | convert | create | dd) echo ours ;;
+    info | map | measure | rebase | resize | snapshot) echo ours ;;
     *) echo real ;;
   esac
 }

@@ -15,7 +15,6 @@ import { isEmpty, pairUp, type Pair } from './compare.ts';
 import type { RunOptions } from './operation.ts';
 import { readDisk } from './read.ts';
 import { pacer } from './yield.ts';
-import { isZero } from './zeros.ts';
 
 export interface RebaseOptions extends RunOptions {
   /** Packs the clusters that have to be taken over, where they get smaller by it. */
@@ -157,11 +156,11 @@ class Rebase {
         at = unitEnd(at);
         continue;
       }
-      const empty = isZero(old.subarray(at, unitEnd(at)));
+      // Zeros that the old one holds are data as any other, as the real program has it.
+      const isBehind = (from: number) => offset + from >= (this.#old?.size ?? 0);
+      const empty = isBehind(at);
       let to = unitEnd(at);
-      while (to < length && !isEqual(to) && isZero(old.subarray(to, unitEnd(to))) === empty) {
-        to = unitEnd(to);
-      }
+      while (to < length && !isEqual(to) && isBehind(to) === empty) to = unitEnd(to);
       await this.#own(offset + at, old.slice(at, to), empty);
       at = to;
     }
