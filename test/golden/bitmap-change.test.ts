@@ -227,6 +227,41 @@ describe.skipIf(!available)('bitmap', () => {
     expect(await bitmapsOf(path)).toEqual([]);
   });
 
+  it('starts anew where another program has written', async () => {
+    await create(path, '1M');
+    await make('qemu-img', ['bitmap', '--add', path, 'lost']);
+    const image = new Qcow2Editor(path);
+    image.set('autoclear', 1n << 5n);
+    image.save(path);
+    await same(['--enable', path, 'lost']);
+    await same(['--add', path, 'next']);
+    expect(new Qcow2Editor(path).get('autoclear')).toBe(1);
+  });
+
+  it('of images with an external data file, and whose backing file is gone', async () => {
+    await create(path, '1M', 'data_file=image.data');
+    await same(['--add', '-g', '4k', path, 'b']);
+    await write(path, 'write 64k 4k');
+    await same(['--add', '-g', '512', '--merge', 'b', path, 'c']);
+    await expectSound(path);
+    expect(await contentsOf(path)).toEqual(await contentsOf('real.qcow2'));
+    rmSync(path);
+    await make('qemu-img', [
+      'create',
+      '-q',
+      '-f',
+      'qcow2',
+      '-u',
+      '-b',
+      'gone',
+      '-F',
+      'raw',
+      path,
+      '1M',
+    ]);
+    await same(['--add', path, 'b']);
+  });
+
   async function same(args: string[]): Promise<void> {
     copyFileSync(path, 'real.qcow2');
     const own = await ours(['bitmap', ...args]);
