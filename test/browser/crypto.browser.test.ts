@@ -53,6 +53,27 @@ describe('sectors', () => {
   });
 });
 
+describe('encrypted sectors', () => {
+  it.each([
+    ['xts', 32],
+    ['xts', 48],
+    ['xts', 64],
+    ['cbc', 16],
+    ['cbc', 24],
+    ['ecb', 32],
+    ['ctr', 32],
+  ] as const)('%s, keys of %d bytes, are decrypted again', async (mode, keyBytes) => {
+    const key = crypto.getRandomValues(new Uint8Array(keyBytes));
+    const salt = key.subarray(0, 16);
+    const cipher = await makeSectorCipher(mode, key, makeVectors('essiv', salt));
+    const clear = someBytes();
+    const encrypted = await cipher.encrypt(clear, 5 * 512);
+    expect(encrypted.some((byte, at) => byte !== clear[at])).toBe(true);
+    const found = await cipher.decrypt(encrypted, 5 * 512);
+    expect(found.every((byte, at) => byte === clear[at])).toBe(true);
+  });
+});
+
 it('keys of any passphrase, also of none', async () => {
   const derivation = {
     hash: 'sha1',
