@@ -1,8 +1,8 @@
 import type {
+  ImageInfo,
   LeftBehind,
   MadeEdit,
   PendingChanges,
-  RepairClass,
   RepairPlan,
   SaveResult,
 } from '../worker/api.ts';
@@ -12,9 +12,19 @@ import type { Problem } from './problem.ts';
 /** How changes may be saved, as it is chosen on the screen. */
 export type SaveWay = 'place' | 'browser' | 'file' | 'patch';
 
+/** What the person is asked about snapshots. */
+export type SnapshotQuestion =
+  { kind: 'create' } | { kind: 'apply' | 'delete'; snapshot: ImageInfo['snapshots'][number] };
+
+/**
+ * What a person decides on at once: `drops` gives up references to what cannot be read anyway,
+ * `loses` also what might still be found.
+ */
+export type RepairGroup = 'safe' | 'guess' | 'drops' | 'loses';
+
 /** The plan of a repair: what may be done, and what would be. */
 export class RepairState {
-  classes = $state.raw<readonly RepairClass[]>(['safe']);
+  groups = $state.raw<readonly RepairGroup[]>(['safe']);
   job = $state.raw<RunningJob>();
   plan = $state.raw<RepairPlan>();
   problem = $state.raw<Problem>();

@@ -1,6 +1,6 @@
 import type { Edit, Foresight, OpenedImage, RepairClass, SaveResult, Way } from '../worker/api.ts';
 import { announcer } from './announcer.svelte.ts';
-import { type ChangesState, RepairState } from './changes-state.svelte.ts';
+import { type ChangesState, type RepairGroup, RepairState } from './changes-state.svelte.ts';
 import { engine } from './engine.svelte.ts';
 import { chooseFiles, chooseTarget, type Chosen, download, hasSavePicker } from './files.ts';
 import { images } from './images.svelte.ts';
@@ -36,6 +36,14 @@ export async function makeEdit(image: OpenImage, edit: Edit): Promise<boolean> {
 export async function undoLast(image: OpenImage): Promise<void> {
   if (image.pending === undefined || image.changes.job !== undefined) return;
   await takeAway(image, (client, id) => client.undoEdit(id), words.image.changes.undone);
+}
+
+/** Takes back the last change of the image on the screen. Returns whether there is one. */
+export function undoOfCurrent(): boolean {
+  const image = images.current;
+  if (image?.pending === undefined || image.changes.job !== undefined) return false;
+  void undoLast(image);
+  return true;
 }
 
 /** Takes all changes back that are not saved. */
@@ -79,14 +87,14 @@ export async function foresee(image: OpenImage, edit: Edit): Promise<Foresight |
   return jobs.run<'foresee'>(request, image.name, { quiet: true });
 }
 
-/** Plans a repair with these classes of steps. */
-export async function planRepair(image: OpenImage, classes: readonly RepairClass[]): Promise<void> {
+/** Plans a repair with these groups of steps. */
+export async function planRepair(image: OpenImage, groups: readonly RepairGroup[]): Promise<void> {
   const state = image.changes.repair;
   if (image.opened === undefined || state.job !== undefined) return;
-  state.classes = classes;
+  state.groups = groups;
   state.problem = undefined;
   try {
-    const request = { kind: 'foresee', image: image.opened.id, edit: repairEdit(classes) } as const;
+    const request = { kind: 'foresee', image: image.opened.id, edit: repairEdit(groups) } as const;
     const { repair } = await jobs.run<'foresee'>(request, image.name, {
       running: (job) => (state.job = job),
     });
@@ -97,9 +105,13 @@ export async function planRepair(image: OpenImage, classes: readonly RepairClass
   }
 }
 
-/** The change that a repair with these classes is. */
-export function repairEdit(classes: readonly RepairClass[]): Edit {
-  return { kind: 'repair', choice: { classes: [...classes] } };
+/** The change that a repair with these groups of steps is. */
+export function repairEdit(groups: readonly RepairGroup[]): Edit {
+  const classes: RepairClass[] = [];
+  if (groups.includes('safe')) classes.push('safe');
+  if (groups.includes('guess')) classes.push('guess');
+  if (groups.includes('loses')) classes.push('loses-data');
+  return { kind: 'repair', choice: { classes, dropsUnreadable: groups.includes('drops') } };
 }
 
 /** Asks for an undo file or a patch, and makes what it describes. Needs a click or key. */

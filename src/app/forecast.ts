@@ -4,13 +4,13 @@ import type { CheckReport, ConvertPlan, ImageInfo } from '../worker/api.ts';
  * What work will cost, said before it is done. The rates are rounded down from measurements of
  * current browsers on a plain two-core machine; all are bytes a second.
  */
-const READ = 700e6;
+export const READ = 700e6;
 const INFLATE = 150e6;
-const PRIVATE_WRITE = 1000e6;
-const PLACE_WRITE = 270e6;
-const DOWNLOAD = 340e6;
+export const PRIVATE_WRITE = 1000e6;
+export const PLACE_WRITE = 270e6;
+export const DOWNLOAD = 340e6;
 /** The browser hashes a finished local file, holes included. */
-const BROWSER_CHECK = 93e6;
+export const BROWSER_CHECK = 93e6;
 
 /** One random read of a picked file, seconds. */
 const RANDOM_READ = 0.0008;

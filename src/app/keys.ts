@@ -3,6 +3,8 @@
 export interface KeyActions {
   open: () => void;
   help: () => void;
+  /** Takes the last change back. Returns whether there was one. */
+  undo: () => boolean;
   /** 0 for the first panel. */
   panel: (index: number) => void;
   /** Whether keys without a modifier may do something. */
@@ -31,12 +33,15 @@ function act(event: KeyboardEvent, actions: KeyActions): boolean {
     actions.open();
     return true;
   }
+  if (command && !event.shiftKey && !event.altKey && event.key.toLowerCase() === 'z') {
+    return !isTyping(event.target) && !dialogIsOpen() && actions.undo();
+  }
   if (modified || !actions.singleKeys() || isTyping(event.target) || dialogIsOpen()) return false;
   if (event.key === '?') {
     actions.help();
     return true;
   }
-  const index = ['1', '2', '3', '4', '5'].indexOf(event.key);
+  const index = ['1', '2', '3', '4', '5', '6'].indexOf(event.key);
   if (index < 0) return false;
   actions.panel(index);
   return true;

@@ -119,6 +119,8 @@ export interface SaveResult {
   undo: PrivateFile | undefined;
   /** All that belongs to a patch, in private storage. */
   files: PrivateFile[];
+  /** Whether the scripts of a patch hold all of it, so that one of them is enough. */
+  standAlone: boolean;
   milliseconds: number;
 }
 

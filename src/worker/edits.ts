@@ -12,9 +12,12 @@ import {
   isImageError,
   openPatch,
   planDeletion,
+  planRepair,
   planResize,
   Qcow2Image,
+  type RepairOptions,
   resizeDisk,
+  runRepair,
   type Storage,
 } from '../engine/index.ts';
 import type { Edit, Foresight, ImageId, MadeEdit, SnapshotChoice } from './api.ts';
@@ -71,8 +74,10 @@ async function perform(
 ): Promise<Partial<MadeEdit>> {
   const { signal } = context;
   switch (edit.kind) {
-    case 'repair':
-      throw new ImageError('unsupported-feature', { feature: 'repair' });
+    case 'repair': {
+      const { sums } = await runRepair(overlay, edit.choice, repairOptions(context));
+      return { repaired: sums };
+    }
     case 'patch':
       await applyPatch(await openPatch(new BlobStorage(edit.file), ['undo', 'patch']), overlay);
       return {};
@@ -107,6 +112,8 @@ export async function foresee(
 ): Promise<Foresight> {
   const nothing: Foresight = { repair: undefined, freed: undefined, resize: undefined };
   switch (edit.kind) {
+    case 'repair':
+      return { ...nothing, repair: await planRepair(storage, edit.choice, repairOptions(context)) };
     case 'delete-snapshot': {
       const disk = await openQcow2(image, storage, context);
       const { freed } = await planDeletion(disk, find(disk, edit.snapshot), context.signal);
@@ -119,6 +126,10 @@ export async function foresee(
     default:
       return nothing;
   }
+}
+
+function repairOptions({ signal, progress }: JobContext): RepairOptions {
+  return { signal, progress, limit: FINDINGS };
 }
 
 async function openQcow2(

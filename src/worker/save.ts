@@ -89,7 +89,7 @@ async function saveCopy(
       await compareCopy(source, copy, context);
     }
     await result.publish();
-    const nothing = { undo: undefined, files: [] };
+    const nothing = { undo: undefined, files: [], standAlone: false };
     return { ...nothing, name: result.name, size: top.size, bytes: copied, verified: verify };
   } catch (error) {
     context.leave(await result.discard());
@@ -188,7 +188,7 @@ async function applyTo(
     await ending.finish();
     kept = await undoFile?.publish();
     await verifyWritten(await openPatch(written, ['patch']), await ending.reader());
-    return { name, size, bytes, verified: true, undo: kept, files: [] };
+    return { name, size, bytes, verified: true, undo: kept, files: [], standAlone: false };
   } finally {
     if (kept === undefined) await undoFile?.discard().catch(() => undefined);
     await written.close();
@@ -231,7 +231,9 @@ async function savePatch(session: ChangeSession, context: JobContext): Promise<S
     for (const file of made) files.push(await file.publish());
     made.length = 0;
     const size = files[0]?.size ?? 0;
-    return { name: patchName, size, bytes, verified: false, undo: undefined, files };
+    const { standAlone } = scripts;
+    const result = { name: patchName, size, bytes, files, standAlone };
+    return { ...result, verified: false, undo: undefined };
   } finally {
     for (const file of made) await file.discard().catch(() => undefined);
     await change.storage.close();

@@ -128,6 +128,8 @@ export const enChanges = {
     patch: 'Patch and scripts are ready',
     patchNote: (name: string) =>
       `Put the patch and one of the scripts beside “${name}” and run it there. Nothing is changed before that.`,
+    scriptNote: (name: string) =>
+      `Put one of the scripts beside “${name}” and run it there; the patch is in it. Nothing is changed before that.`,
     patchSh: 'Linux, macOS',
     patchPs: 'Windows',
     open: 'Open the copy',
@@ -245,13 +247,14 @@ export const enChanges = {
     classes: {
       safe: 'Safe',
       guess: 'A guess',
-      'loses-data': 'Gives something up',
+      drops: 'Drops what cannot be read',
+      loses: 'Gives up what might be found',
     },
     classNotes: {
       safe: 'Changes nothing that can be read, and gives up nothing that could be found again.',
       guess: 'Changes nothing that can be read, but what was meant is inferred.',
-      'loses-data':
-        'Drops references. What they lead to cannot be read anyway, or another owner keeps it; it could not be looked for any more.',
+      drops: 'Gives up references whose targets cannot be read anyway, in this copy of the file.',
+      loses: 'Gives up what can still be read in part, or what somebody could still look for.',
     },
     sum: (n: number, chosen: number) =>
       chosen === n ? count(n, 'step', 'steps') : `${chosen} of ${n} steps`,

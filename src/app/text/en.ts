@@ -82,7 +82,7 @@ export const en = {
     theme: 'Appearance',
     themes: { system: 'System', light: 'Light', dark: 'Dark' },
     singleKeys: 'Single-key shortcuts',
-    singleKeysNote: '1–5 and ?',
+    singleKeysNote: '1–6 and ?',
     shortcuts: 'Keyboard shortcuts',
     install: 'Install as an app',
     installNote: 'Opens images by double click, works offline',

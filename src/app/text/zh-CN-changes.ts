@@ -118,6 +118,8 @@ export const zhChanges: ChangesText = {
     patch: '补丁和脚本已就绪',
     patchNote: (name) =>
       `请将补丁和其中一个脚本放到“${name}”旁边并在那里运行。在此之前不会更改任何内容。`,
+    scriptNote: (name) =>
+      `请将其中一个脚本放到“${name}”旁边并在那里运行，补丁已包含其中。在此之前不会更改任何内容。`,
     patchSh: 'Linux、macOS',
     patchPs: 'Windows',
     open: '打开副本',
@@ -223,13 +225,14 @@ export const zhChanges: ChangesText = {
     classes: {
       safe: '安全',
       guess: '推测',
-      'loses-data': '有所舍弃',
+      drops: '去掉无法读取的内容',
+      loses: '舍弃可能找回的内容',
     },
     classNotes: {
       safe: '不改变任何可读取的内容，也不舍弃任何还能找回的内容。',
       guess: '不改变任何可读取的内容，但原意是推断出来的。',
-      'loses-data':
-        '去掉一些引用。它们所指的内容本来就无法读取，或由另一个所有者保留；之后无法再寻找。',
+      drops: '去掉一些引用，它们所指的内容在此文件中本来就无法读取。',
+      loses: '舍弃仍可部分读取或仍有可能找回的内容。',
     },
     sum: (n, chosen) => (chosen === n ? `${n} 步` : `${n} 步中的 ${chosen} 步`),
     nothing: '没有此类步骤',

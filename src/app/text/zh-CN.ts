@@ -70,7 +70,7 @@ export const zhCN: Text = {
     theme: '外观',
     themes: { system: '跟随系统', light: '浅色', dark: '深色' },
     singleKeys: '单键快捷键',
-    singleKeysNote: '1–5 和 ?',
+    singleKeysNote: '1–6 和 ?',
     shortcuts: '键盘快捷键',
     install: '安装为应用',
     installNote: '双击即可打开镜像，可离线使用',

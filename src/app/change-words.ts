@@ -1,0 +1,65 @@
+import type { Edit, FileState, MadeEdit, PendingChanges } from '../worker/api.ts';
+import { bytes } from './units.ts';
+import { words } from './words.svelte.ts';
+
+/** A change in a sentence. */
+export function editWords(edit: Edit, oldSize: number): string {
+  const { edits } = words.image.changes;
+  const { tag } = words;
+  switch (edit.kind) {
+    case 'repair':
+      return edits.repair;
+    case 'create-snapshot':
+      return edits['create-snapshot'](edit.name);
+    case 'apply-snapshot':
+    case 'delete-snapshot':
+      return edits[edit.kind](edit.snapshot.name);
+    case 'resize': {
+      const say = edit.size < oldSize ? edits.shrink : edits.grow;
+      return say(bytes(oldSize, tag), bytes(edit.size, tag));
+    }
+    case 'patch':
+      return edits.patch(edit.file.name);
+  }
+}
+
+/** What it did to the file: `frees 128 KiB inside the file · the size of the file stays`. */
+export function effectWords({ taken, freed, fileSize, repaired }: MadeEdit): string {
+  const { effects } = words.image.changes;
+  const { tag } = words;
+  const parts: string[] = [];
+  const mended = repaired.reduce((sum, one) => sum + (one.chosen ? one.count : 0), 0);
+  if (mended > 0) parts.push(effects.repaired(mended));
+  if ((freed ?? 0) > 0) parts.push(effects.frees(bytes(freed ?? 0, tag)));
+  if ((taken ?? 0) > 0) parts.push(effects.takes(bytes(taken ?? 0, tag)));
+  const growth = fileSize.after - fileSize.before;
+  if (growth > 0) parts.push(effects.grows(bytes(growth, tag)));
+  else if (growth < 0) parts.push(effects.shrinks(bytes(-growth, tag)));
+  else parts.push(effects.same);
+  return parts.join(' · ');
+}
+
+/** What the check finds, in short. */
+export function findingWords({ findings }: FileState): string {
+  const { numbers } = words.image.changes;
+  if (findings === undefined) return numbers.unknown;
+  return numbers.findingsOf(findings.corruptions, findings.leaks);
+}
+
+/** The lines of the summary. */
+export function summaryRows(pending: PendingChanges): { label: string; value: string }[] {
+  const { numbers } = words.image.changes;
+  const { tag } = words;
+  const { before, after, bytes: changed, clusters, runs } = pending;
+  const was = findingWords(before);
+  const is = findingWords(after);
+  const sizes = [bytes(before.size, tag), bytes(after.size, tag)] as const;
+  return [
+    { label: numbers.written, value: numbers.writtenIn(bytes(changed, tag), clusters, runs) },
+    {
+      label: numbers.file,
+      value: before.size === after.size ? numbers.same(sizes[1]) : numbers.fromTo(...sizes),
+    },
+    { label: numbers.findings, value: was === is ? is : numbers.fromTo(was, is) },
+  ];
+}
