@@ -6,5 +6,6 @@ export const DELIBERATE = {
   153: 'files are not locked against other programs',
   162: 'the words about a protocol that is not installed',
   178: 'holes of a raw file are not asked for: all of it counts as data',
+  190: 'bitmaps that have not changed are not written anew: the file is shorter',
   250: 'holes of a preallocated file are not asked for: all of it counts as data',
 };

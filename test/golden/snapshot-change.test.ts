@@ -109,7 +109,8 @@ async function goOn(history: History, random: Random): Promise<void> {
     await expectSound(message, ...accessTo(path, spec));
     expect(await listOf(path), message).toBe(await listOf(other));
     expect(await contentOf(path, spec), message).toEqual(await contentOf(other, spec));
-    if (random(3) === 0) copyFileSync(other, path);
+    // Where the real program fails half way, it leaves clusters that nothing uses.
+    if (random(3) === 0 && real.exitCode === 0) copyFileSync(other, path);
   }
 }
 
