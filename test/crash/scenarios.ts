@@ -12,6 +12,8 @@ export interface Scenario {
   readonly together?: readonly (readonly string[])[];
   /** Whether the content of all layers is the same before and after. */
   readonly same?: boolean;
+  /** Whether there is something to repair. */
+  readonly damaged?: boolean;
   prepare(world: World): Promise<void>;
   run(world: World): Promise<void>;
 }
@@ -126,6 +128,53 @@ async function withBacking(world: World): Promise<void> {
   ]);
 }
 
+/** `disk` over a raw file. */
+async function withRawBase(world: World): Promise<void> {
+  raw(world, 'base.raw', 256, [[0, 256]]);
+  const over = ['-b', 'base.raw', '-F', 'raw'];
+  await world.run('create', '-f', 'qcow2', '-o', 'cluster_size=4k', ...over, DISK);
+  await guestWrite(world, DISK, [
+    [4, 10],
+    [130, 30],
+  ]);
+}
+
+async function withBitmaps(world: World): Promise<void> {
+  await image(world, DISK, [[0, 60]]);
+  await world.run('bitmap', '--add', '-g', '4k', DISK, 'first');
+  await world.run('bitmap', '--add', '-g', '4k', DISK, 'second');
+  await world.run('bitmap', '--add', '-g', '8k', DISK, 'third');
+}
+
+async function withSource(world: World): Promise<void> {
+  await image(world, DISK, [[0, 60]]);
+  await image(
+    world,
+    'other',
+    [
+      [20, 60],
+      [200, 8],
+    ],
+    { seed: 40 },
+  );
+}
+
+/** Clusters that are counted and not used, and others that are used and not counted. */
+async function withDamage(world: World): Promise<void> {
+  await withSnapshots(world);
+  const storage = world.medium.open(DISK, true);
+  const header = new Uint8Array(64);
+  await storage.read(0, header);
+  const table = new Uint8Array(8);
+  await storage.read(Number(new DataView(header.buffer).getBigUint64(48)), table);
+  const block = Number(new DataView(table.buffer).getBigUint64(0));
+  const counts = new Uint8Array(200);
+  await storage.read(block, counts);
+  for (const cluster of [20, 30, 31]) counts[cluster * 2 + 1] = 0;
+  for (const cluster of [12, 40]) counts[cluster * 2 + 1] = 7;
+  await storage.write(block, counts);
+}
+
 const one = [DISK];
 const both = ['base', DISK];
 
@@ -134,7 +183,7 @@ function command(
   prepare: (world: World) => Promise<void>,
   files: readonly string[],
   line: string,
-  more: { same?: boolean } = {},
+  more: { same?: boolean; damaged?: boolean } = {},
 ): Scenario {
   return { name: line, files, prepare, run: (world) => world.run(...line.split(' ')), ...more };
 }
@@ -211,4 +260,16 @@ export const SCENARIOS: readonly Scenario[] = [
     same: true,
   }),
   command(withBacking, both, 'rebase -f qcow2 -b  disk', { same: true }),
+  command(withBacking, both, 'commit -f qcow2 disk', { same: true }),
+  command(withBacking, both, 'commit -f qcow2 -d disk', { same: true }),
+  command(withRawBase, ['base.raw', DISK], 'commit -f qcow2 disk', { same: true }),
+  command(withSnapshots, one, 'amend -f qcow2 -o refcount_bits=64 disk', { same: true }),
+  command(withSnapshots, one, 'amend -f qcow2 -o compat=0.10 disk', { same: true }),
+  command(withSnapshots, one, 'bitmap --add -g 8k disk dirty', { same: true }),
+  command(withBitmaps, one, 'bitmap --merge first disk second', { same: true }),
+  command(withBitmaps, one, 'bitmap --remove disk first', { same: true }),
+  command(withBitmaps, one, 'resize disk 400k'),
+  command(withSource, one, 'convert -n -f qcow2 -O qcow2 other disk'),
+  command(withDamage, one, 'check -r all disk', { same: true, damaged: true }),
+  command(withDamage, one, 'check -r leaks disk', { same: true, damaged: true }),
 ];
