@@ -2,11 +2,13 @@
 import {
   convertOverBacking,
   convertToQcow2,
+  convertWithSnapshots,
   isImageError,
+  Qcow2Image,
   type ConvertQcow2Options,
   type ImageError,
 } from '../engine/index.ts';
-import type { Qcow2Image, Qcow2Options } from '../engine/index.ts';
+import type { Qcow2Options } from '../engine/index.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import type { Storage } from '../engine/storage/storage.ts';
 import { CommandFailure, hexWarning, isCancelled, report, type Context } from './context.ts';
@@ -14,19 +16,20 @@ import { bitmapFailure, refuseFormat, reportBroken } from './convert-bitmaps.ts'
 import type { ConvertTask } from './convert-options.ts';
 import { reportCorruption } from './corruption.ts';
 import { CREATION_TYPES, CreationValues } from './creation-values.ts';
+import { withDataFile } from './data-file.ts';
 import { isForeignFormat } from './foreign-formats.ts';
 import { openByName, type OpenedImage } from './images.ts';
 import { fileName, isProtocol, resolveName } from './names.ts';
 import { OptionFault } from './option-text.ts';
 import type { ProgressLine } from './progress.ts';
-import { qcow2Options } from './qcow2-options.ts';
+import { qcow2Options, type ChosenQcow2 } from './qcow2-options.ts';
 import { reportLosses, Salvages } from './salvage-report.ts';
 
 /**
  * What the new image is to be like.
  * @throws CommandFailure for what no image can be and what cannot be made here
  */
-export async function qcow2Target(context: Context, task: ConvertTask): Promise<Qcow2Options> {
+export async function qcow2Target(context: Context, task: ConvertTask): Promise<ChosenQcow2> {
   const { given, target } = task;
   const values = readValues(context, task.options);
   addBacking(task, values);
@@ -120,6 +123,34 @@ interface Work {
 export async function copyToQcow2(
   context: Context,
   task: ConvertTask,
+  work: Omit<Work, 'image'> & { image: ChosenQcow2 },
+  explain: (error: ImageError, before: number) => string,
+): Promise<void> {
+  try {
+    await withDataFile(context, work.image, task.target, async (image) => {
+      if (image.dataFile !== undefined) refuseWithDataFile(task);
+      await copyInto(context, task, { ...work, image }, explain);
+    });
+  } catch (error) {
+    if (!(error instanceof OptionFault)) throw error;
+    const text = `${task.target}: error while converting qcow2: ${error.message}`;
+    throw new CommandFailure(text, 1, error);
+  }
+}
+
+/** What only the image itself can hold. @throws CommandFailure */
+function refuseWithDataFile({ given }: ConvertTask): void {
+  if (given.has('compress')) {
+    throw new CommandFailure('error while writing at byte 0: Operation not supported');
+  }
+  if (given.has('snapshots')) {
+    throw new CommandFailure('An image with an external data file cannot have snapshots');
+  }
+}
+
+async function copyInto(
+  context: Context,
+  task: ConvertTask,
   work: Work,
   explain: (error: ImageError, before: number) => string,
 ): Promise<void> {
@@ -145,7 +176,9 @@ export async function copyToQcow2(
     },
   };
   try {
-    if (backing !== undefined && current !== undefined) {
+    if (task.given.has('snapshots') && current instanceof Qcow2Image) {
+      await convertWithSnapshots(current, target, options);
+    } else if (backing !== undefined && current !== undefined) {
       await convertOverBacking(current, target, backing, options);
     } else await convertToQcow2(disks, target, options);
     if (bitmapsOf !== undefined) reportBroken(context, bitmapsOf);

@@ -22,6 +22,7 @@ import {
 } from './context.ts';
 import { createHelp, joinOptionLists, wantsHelp } from './creation-options.ts';
 import { CREATION_TYPES, CreationValues } from './creation-values.ts';
+import { withDataFile } from './data-file.ts';
 import { isForeignFormat } from './foreign-formats.ts';
 import { openByName } from './images.ts';
 import { creationText, errorText } from './messages.ts';
@@ -220,10 +221,28 @@ async function write(
   else if (!PREALLOCATION.includes(preallocation)) {
     throw new OptionFault(`invalid parameter value: ${preallocation}`);
   }
+  if (options === undefined) {
+    await writeFile(context, name, { size, preallocation });
+    return;
+  }
+  await withDataFile(context, options, name, (image) =>
+    writeFile(context, name, { size, preallocation, image }),
+  );
+}
+
+async function writeFile(
+  context: Context,
+  name: string,
+  {
+    size,
+    preallocation,
+    image,
+  }: { size: number; preallocation: string; image?: Qcow2Options | undefined },
+): Promise<void> {
   const storage = await openTarget(context, name);
   try {
-    if (options !== undefined) {
-      const writer = await createQcow2(storage, size, options);
+    if (image !== undefined) {
+      const writer = await createQcow2(storage, size, image);
       await writer.flush();
     } else {
       if (preallocation === 'metadata') {

@@ -94,6 +94,8 @@ const QCOW2_HELP = `  backing_file=<str>     - What the new image is based on
   cluster_size=<size>    - Bytes of a cluster, 512 to 2M
   compat=<str>           - Version of the format: v2 [0.10] or v3 [1.1]
   compression_type=<str> - zlib or zstd
+  data_file=<str>        - Another file, which gets the content of the disk
+  data_file_raw=<bool (on/off)> - Whether that file is a raw disk by itself
   encrypt.cipher-alg=<str>  - aes-128, aes-192 or aes-256
   encrypt.cipher-mode=<str> - xts, cbc, ecb or ctr
   encrypt.format=<str>   - luks, or aes, which is too weak to keep a secret

@@ -11,16 +11,24 @@ const MODES = ['off', 'metadata', 'falloc', 'full'] as const;
 export const PREALLOCATION: readonly string[] = MODES;
 
 /** Options that the real program has and this one has not. */
-const MISSING = ['data_file', 'data_file_raw', 'nocow', 'extent_size_hint'];
+const MISSING = ['nocow', 'extent_size_hint'];
+
+/** An external data file that an image is to have. */
+export interface DataFileChoice {
+  readonly name: string;
+  readonly raw: boolean;
+}
+
+/** What was chosen, with the data file that is still to be made. */
+export interface ChosenQcow2 extends Qcow2Options {
+  readonly dataFileChoice: DataFileChoice | undefined;
+}
 
 /**
  * What a new image is to be like. Whoever makes it gets the passphrase with it, if there is one.
  * @throws OptionFault for what no image can be, CommandFailure for what cannot be made here
  */
-export async function qcow2Options(
-  context: Context,
-  values: CreationValues,
-): Promise<Qcow2Options> {
+export async function qcow2Options(context: Context, values: CreationValues): Promise<ChosenQcow2> {
   const encryption = readEncryption(values);
   const version = versionOf(values.text('compat') ?? '1.1');
   const preallocation = oneOf(MODES, 'preallocation', values.text('preallocation') ?? 'off');
@@ -39,14 +47,21 @@ export async function qcow2Options(
     preallocation,
     backingName: values.text('backing_file') ?? '',
     backingFormat: values.text('backing_fmt') ?? '',
+    dataFile: undefined,
     encryption: undefined,
   };
   checkTogether(options);
+  checkDataFile(options, values);
+  checkCompression(options);
   for (const name of MISSING) {
     const isGiven = values.isOn(name) || (values.text(name) ?? '') !== '';
     if (isGiven || (values.number(name) ?? 0n) !== 0n) throw notSupported(`The option ${name}`);
   }
-  return { ...options, encryption: await encryptionOf(context, encryption) };
+  return {
+    ...options,
+    encryption: await encryptionOf(context, encryption),
+    dataFileChoice: dataFileOf(values),
+  };
 }
 
 function versionOf(compat: string): 2 | 3 {
@@ -91,8 +106,30 @@ function checkTogether(options: Qcow2Options): void {
     const or = 'compatibility level 1.1 or above (use version=v3 or greater)';
     throw new OptionFault(`Different refcount widths than 16 bits require ${or}`);
   }
-  if (options.compressionType !== 'zlib' && version < 3) {
-    throw new OptionFault(`Non-zlib compression type is only supported with ${NEWER}`);
+}
+
+function checkCompression({ compressionType, version }: Qcow2Options): void {
+  if (compressionType === 'zlib' || version === 3) return;
+  throw new OptionFault(`Non-zlib compression type is only supported with ${NEWER}`);
+}
+
+/** undefined: none. */
+function dataFileOf(values: CreationValues): DataFileChoice | undefined {
+  const name = values.text('data_file');
+  return name === undefined ? undefined : { name, raw: values.isOn('data_file_raw') };
+}
+
+function checkDataFile({ version, backingName }: Qcow2Options, values: CreationValues): void {
+  const file = dataFileOf(values);
+  if (file === undefined && values.isOn('data_file_raw')) {
+    throw new OptionFault('data-file-raw requires data-file');
+  }
+  if (file?.raw === true && backingName !== '') {
+    const together = 'cannot be used at the same time';
+    throw new OptionFault(`Backing file and data-file-raw ${together}`);
+  }
+  if (file !== undefined && version < 3) {
+    throw new OptionFault(`External data files are only supported with ${NEWER}`);
   }
 }
 

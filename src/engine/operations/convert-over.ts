@@ -128,12 +128,12 @@ class NewImage implements GuestTarget {
   }
 
   async write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const { storage } = this.#writer;
+    const { data } = this.#writer;
     for (const placed of await this.#writer.place(offset, bytes.length)) {
       const at = placed.guestOffset - offset;
       const part = bytes.subarray(at, at + placed.length);
       const encoded = await this.#writer.encode(part, placed);
-      await this.#lanes.add(() => storage.write(placed.hostOffset, encoded));
+      await this.#lanes.add(() => data.write(placed.hostOffset, encoded));
     }
   }
 

@@ -134,6 +134,9 @@ class Copy {
     throwIfCancelled(this.#options.signal);
     await copyBitmaps(this.#writer, this.#options.bitmapsOf, this.#size);
     await this.#writer.flush();
+    const { data, header } = this.#writer;
+    // As a raw disk it has the disk's size, not that of its clusters.
+    if (this.#options.image?.dataFile?.raw === true) await data.resize(header.fields.size);
     // Whoever reads a packed file in sectors finds whole ones, also where nothing was to be packed.
     const { storage } = this.#writer;
     const isCut = this.#options.compress === true && storage.size % SECTOR !== 0;
@@ -198,12 +201,12 @@ class Copy {
   }
 
   async #writeBytes(bytes: Uint8Array<ArrayBuffer>, offset: number): Promise<void> {
-    const { storage } = this.#writer;
+    const { data } = this.#writer;
     for (const placed of await this.#writer.place(offset, bytes.length)) {
       const at = placed.guestOffset - offset;
       const part = bytes.subarray(at, at + placed.length);
       const encoded = await this.#writer.encode(part, placed);
-      await this.#lanes.add(() => storage.write(placed.hostOffset, encoded));
+      await this.#lanes.add(() => data.write(placed.hostOffset, encoded));
     }
   }
 

@@ -1,6 +1,7 @@
 /** A new, empty qcow2 image. Specification: «Header»; where things go is QEMU's choice. */
 import { divideRoundUp } from '../../../binary/units.ts';
 import { ImageError } from '../../../errors.ts';
+import { fillWithZeros } from '../../../storage/fill.ts';
 import type { Storage } from '../../../storage/storage.ts';
 import { LIMITS } from '../layout.ts';
 import { encryptNew, type Encryption } from './encryption.ts';
@@ -21,8 +22,20 @@ export interface Qcow2Options {
   /** '' for none. */
   backingName: string;
   backingFormat: string;
+  /** Where the guest's clusters go; undefined: into the image itself. */
+  dataFile: DataFile | undefined;
   /** undefined: none. */
   encryption: Encryption | undefined;
+}
+
+/** An external data file. */
+export interface DataFile {
+  /** As the image names it. */
+  readonly name: string;
+  /** Whether it is to be the raw disk, whatever the tables say. */
+  readonly raw: boolean;
+  /** Empty. */
+  readonly storage: Storage;
 }
 
 /** qemu-img's defaults. */
@@ -36,10 +49,17 @@ export const QCOW2_DEFAULTS: Qcow2Options = {
   preallocation: 'off',
   backingName: '',
   backingFormat: '',
+  dataFile: undefined,
   encryption: undefined,
 };
 
-const FEATURE = { compression: 1n << 3n, extendedL2: 1n << 4n, lazyRefcounts: 1n } as const;
+const FEATURE = {
+  dataFile: 1n << 2n,
+  compression: 1n << 3n,
+  extendedL2: 1n << 4n,
+  lazyRefcounts: 1n,
+  rawDataFile: 1n << 1n,
+} as const;
 
 /**
  * Makes an empty image of `size` bytes (a multiple of 512) in an empty storage. Nothing is in the
@@ -73,8 +93,10 @@ async function create(storage: Storage, size: number, chosen: Qcow2Options): Pro
   // Header, refcount table, the block that counts them.
   await refcounts.allocate(3);
   const writer = new Qcow2Writer(storage, headerFor(chosen), refcounts, new Uint32Array(0));
+  writer.data = chosen.dataFile?.storage ?? storage;
+  if (writer.hasDataFile) await writer.data.resize(size);
   await writer.growL1(entries);
-  await preallocate(writer, size, chosen.preallocation);
+  await preallocate(writer, size, chosen);
   writer.header.fields.size = size;
   writer.header.backingName = chosen.backingName;
   writer.header.backingFormat = chosen.backingFormat;
@@ -82,25 +104,26 @@ async function create(storage: Storage, size: number, chosen: Qcow2Options): Pro
   return writer;
 }
 
-/** Written at once where room is taken by writing. */
-const FILL_CHUNK = 4 * 1024 * 1024;
-
 /** No storage here can reserve room otherwise than by writing: `falloc` is as `full` then. */
 async function preallocate(
   writer: Qcow2Writer,
   size: number,
-  mode: Qcow2Options['preallocation'],
+  { preallocation: mode, dataFile }: Qcow2Options,
 ): Promise<void> {
-  if (mode === 'off' || size === 0) return;
+  if (size === 0) return;
+  if (dataFile !== undefined) {
+    // A raw disk by itself: the tables have to say the same.
+    if (mode !== 'off' || dataFile.raw) await writer.preallocate(0, size);
+    if (mode === 'falloc' || mode === 'full') await fillWithZeros(dataFile.storage, 0, size);
+    return;
+  }
+  if (mode === 'off') return;
   if (mode === 'metadata') {
     await writer.preallocate(0, size);
     return;
   }
   const { offset, length } = await writer.preallocateContiguous(0, size);
-  for (let done = 0; done < length; done += FILL_CHUNK) {
-    const zeros = new Uint8Array(Math.min(FILL_CHUNK, length - done));
-    await writer.storage.write(offset + done, zeros);
-  }
+  await fillWithZeros(writer.storage, offset, length);
 }
 
 function headerFor(options: Qcow2Options): HeaderContent {
@@ -118,15 +141,17 @@ function headerFor(options: Qcow2Options): HeaderContent {
       snapshotCount: 0,
       snapshotsOffset: 0,
       incompatibleFeatures:
-        (isZstd ? FEATURE.compression : 0n) | (options.extendedL2 ? FEATURE.extendedL2 : 0n),
+        (isZstd ? FEATURE.compression : 0n) |
+        (options.extendedL2 ? FEATURE.extendedL2 : 0n) |
+        (options.dataFile !== undefined ? FEATURE.dataFile : 0n),
       compatibleFeatures: options.lazyRefcounts ? FEATURE.lazyRefcounts : 0n,
-      autoclearFeatures: 0n,
+      autoclearFeatures: options.dataFile?.raw === true ? FEATURE.rawDataFile : 0n,
       refcountOrder: Math.log2(options.refcountBits),
       compressionType: isZstd ? 1 : 0,
     },
     backingName: '',
     backingFormat: '',
-    dataFileName: '',
+    dataFileName: options.dataFile?.name ?? '',
     luks: undefined,
     bitmaps: undefined,
     unknownFields: new Uint8Array(0),
