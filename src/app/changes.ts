@@ -201,7 +201,9 @@ async function wayIntoFile(
 ): Promise<Way | undefined> {
   if (name !== undefined) return { kind: 'private', name, undo };
   if (handle === undefined) return undefined;
-  if ((await handle.requestPermission({ mode: 'readwrite' })) !== 'granted') {
+  const mode = 'readwrite';
+  const isGranted = (await handle.queryPermission({ mode })) === 'granted';
+  if (!isGranted && (await handle.requestPermission({ mode })) !== 'granted') {
     image.changes.refused = 'permission';
     return undefined;
   }
