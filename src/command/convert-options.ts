@@ -43,6 +43,7 @@ const SPECS = [
   { id: 'bitmaps', long: 'bitmaps' },
   { id: 'skip-broken-bitmaps', long: 'skip-broken-bitmaps' },
   { id: 'verify', long: 'verify' },
+  { id: 'snapshots', long: 'snapshots' },
 ] as const;
 type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
 
@@ -168,6 +169,24 @@ function checkBackingOfExisting(given: Arguments<Id>, sources: readonly string[]
   if (sources.length < 2) return;
   const when = 'makes no sense when concatenating multiple input images';
   throw new CommandFailure(`Having a backing file for the target ${when}`);
+}
+
+/** Copying snapshots is ours alone. @throws CommandFailure for what it does not go with */
+export function checkSnapshots({ given, sources, format, options }: ConvertTask): void {
+  if (!given.has('snapshots')) return;
+  if (format !== 'qcow2') throw new CommandFailure('--snapshots needs -O qcow2');
+  if (sources.length > 1) throw new CommandFailure('--snapshots needs a single source');
+  for (const [id, text] of [
+    ['no-create', '-n'],
+    ['snapshot', '-l'],
+    ['backing', '-B'],
+    ['salvage', '--salvage'],
+    ['sparse', '-S'],
+  ] as const) {
+    if (given.has(id)) throw new CommandFailure(`--snapshots does not go with ${text}`);
+  }
+  const isOther = /(?:^|,)(?:backing_file|data_file|preallocation)=/.test(options ?? '');
+  if (isOther) throw new CommandFailure('--snapshots does not go with these options');
 }
 
 function refuseCombinations(given: Arguments<Id>, options: string | undefined): void {

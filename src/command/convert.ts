@@ -4,7 +4,13 @@ import type { ErrorDetails } from '../engine/errors.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import type { Storage } from '../engine/storage/storage.ts';
 import { CommandFailure, isCancelled, notSupported, type Context } from './context.ts';
-import { checkTarget, isIntoQcow2, readRequest, type ConvertTask } from './convert-options.ts';
+import {
+  checkSnapshots,
+  checkTarget,
+  isIntoQcow2,
+  readRequest,
+  type ConvertTask,
+} from './convert-options.ts';
 import { bitmapsToCopy } from './convert-bitmaps.ts';
 import { createHelp, optionsHelp, rawOptions } from './creation-options.ts';
 import { reportCorruption } from './corruption.ts';
@@ -46,6 +52,7 @@ export async function convert(context: Context, argv: readonly string[]): Promis
       );
     }
     checkTarget(task);
+    checkSnapshots(task);
     const disks = await disksOf(task, sources);
     const bitmapsOf = bitmapsToCopy(
       task,

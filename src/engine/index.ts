@@ -93,6 +93,7 @@ export {
 } from './operations/convert-over.ts';
 export { convertToQcow2, type ConvertQcow2Options } from './operations/convert-qcow2.ts';
 export { copyBlocksToQcow2 } from './operations/copy-blocks.ts';
+export { convertWithSnapshots } from './operations/convert-snapshots.ts';
 export { FINDING_KINDS } from './operations/finding.ts';
 export type * from './operations/finding.ts';
 export { inspect } from './operations/inspect.ts';

@@ -386,6 +386,7 @@ export class MixedLife {
   async #either(command: string, args: readonly string[]): Promise<boolean> {
     const line = [command, ...args];
     if (this.#random(3) > 0) {
+      const before = this.#bytes();
       const done = await ours(line);
       const isMissing = done.stderr.includes('not supported by this version');
       this.log.push(`ours ${line.join(' ')}: ${describe(done)}`);
@@ -393,14 +394,30 @@ export class MixedLife {
         this.own.set(command, (this.own.get(command) ?? 0) + 1);
         return true;
       }
-      const real = await qemuImg(line);
-      this.log.push(`real ${line.join(' ')}: ${describe(real)}`);
-      if (!isMissing && real.exitCode === 0) throw new Error(`ours refused: ${done.stderr}`);
-      return real.exitCode === 0;
+      if (!this.#bytes().every((bytes, index) => bytes.equals(before[index] as Buffer))) {
+        throw new Error(`ours refused, and changed something: ${done.stderr}`);
+      }
+      const isDone = await this.#byReal(line);
+      if (!isMissing && isDone) throw new Error(`ours refused: ${done.stderr}`);
+      return isDone;
     }
+    return this.#byReal(line);
+  }
+
+  /** The files of the chain as they are. */
+  #bytes(): Buffer[] {
+    return this.#chain.map(({ path }) => readFileSync(path));
+  }
+
+  async #byReal(line: readonly string[]): Promise<boolean> {
     const real = await qemuImg(line);
     this.log.push(`real ${line.join(' ')}: ${describe(real)}`);
-    return real.exitCode === 0;
+    if (real.exitCode === 0) return true;
+    // Where the real program gives up halfway, it leaves what it had taken.
+    for (const { path, format } of this.#chain) {
+      if (format === 'qcow2') await qemuImg(['check', '-q', '-f', 'qcow2', '-r', 'leaks', path]);
+    }
+    return false;
   }
 
   async #real(args: readonly string[]): Promise<void> {

@@ -128,12 +128,14 @@ export class Qcow2Image implements Disk {
 
   /**
    * The disk as a snapshot keeps it. It shares file and backing image with this one, which is to be
-   * closed and not the snapshot's. Its size is that of the disk now, as with `convert -l`.
+   * closed and not the snapshot's.
+   * @param size what its size is: that of the disk now, as with `convert -l`, or its own
    * @throws ImageError invalid-header (snapshot-table-invalid): its L1 table cannot be had
    */
-  async openSnapshot(snapshot: Snapshot): Promise<Qcow2Image> {
+  async openSnapshot(snapshot: Snapshot, size: 'now' | 'then' = 'now'): Promise<Qcow2Image> {
     checkSnapshotL1(snapshot, this.header);
-    const image = new Qcow2Image(this.storage, this.header, {
+    const header = size === 'now' ? this.header : { ...this.header, size: snapshot.diskSize };
+    const image = new Qcow2Image(this.storage, header, {
       l1: await readTable(this.storage, snapshot.l1TableOffset, snapshot.l1Size),
       snapshots: this.snapshotTable,
       snapshotError: this.snapshotError,

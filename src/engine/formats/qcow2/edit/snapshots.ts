@@ -23,6 +23,8 @@ export interface SnapshotEffect {
 
 /** What a new snapshot is called, and when it was taken. */
 export interface SnapshotLabel {
+  /** Without one, it gets the next that is free. */
+  id?: string;
   name: string;
   /** Since 1970. */
   seconds: number;
@@ -38,7 +40,7 @@ function refuseDataFile({ header }: Qcow2Image): void {
 }
 
 /**
- * Takes a snapshot of the disk, under the next free id.
+ * Takes a snapshot of the disk.
  * @param writer opened from `image` and not used for anything else yet
  * @throws ImageError snapshot-refused, too-large, refcount-limit, refcount-wrong, l2-damaged,
  * unreadable-cluster, cancelled
@@ -61,7 +63,7 @@ export async function createSnapshot(
   const l1TableOffset = await refcounts.allocate(divideRoundUp(l1Bytes, clusterSize));
   await storage.write(l1TableOffset, wordsToBytes(l1));
   writer.replaceL1(await new TableWalk(writer, signal).share(l1));
-  const id = nextId(image.snapshots);
+  const id = label.id ?? nextId(image.snapshots);
   const entry = newEntry({
     id,
     name: new TextEncoder().encode(label.name).subarray(0, NAME_BYTES),
