@@ -41,6 +41,7 @@ const SPECS = [
   COMMON.quiet,
   COMMON.object,
   COMMON.imageOpts,
+  COMMON.undo,
   { id: 'force', long: 'force' },
 ] as const;
 type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
@@ -83,7 +84,8 @@ async function run(
   }
   checkCacheMode(given.value('cache'), 'cache');
   const imageOpts = given.has('image-opts');
-  await editByName(context, { name, format, imageOpts }, async (image) => {
+  const asked = { name, format, imageOpts, undo: given.value('undo') };
+  await editByName(context, asked, async (image) => {
     if (image.guessed) warnOfGuess(context.host, image);
     if (wantsHelp(list)) {
       context.host.stdout(helpFor(image.disk.format));

@@ -25,6 +25,7 @@ const SPECS = [
   COMMON.quiet,
   COMMON.object,
   COMMON.imageOpts,
+  COMMON.undo,
   { id: 'preallocation', long: 'preallocation', argument: true },
   { id: 'shrink', long: 'shrink' },
 ] as const;
@@ -71,9 +72,8 @@ export async function resize(context: Context, argv: readonly string[]): Promise
     amount: readAmount(context, sizeText.slice(sign.length)),
   };
   const imageOpts = given.has('image-opts');
-  await editByName(context, { name, format: given.value('format'), imageOpts }, (image) =>
-    run(context, image, task),
-  );
+  const asked = { name, format: given.value('format'), imageOpts, undo: given.value('undo') };
+  await editByName(context, asked, (image) => run(context, image, task));
   if (!task.quiet) context.host.stdout('Image resized.\n');
   return 0;
 }

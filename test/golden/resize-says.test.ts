@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { available, make, qemuImg } from './programs.ts';
 import { both, enterFolder, fork, inOwn, leaveFolder } from './side-by-side.ts';
@@ -82,6 +82,27 @@ describe.skipIf(!available)('before a disk gets smaller', () => {
           'qemu-img: note: partition 1 (bytes 1048576 to 1572864, 512 KiB) loses its end\n' +
           'qemu-img: note: partition 2 (bytes 1835008 to 2359296, 512 KiB) is lost\n',
       );
+    }
+  });
+});
+
+describe.skipIf(!available)('--undo brings back', () => {
+  it('what was resized or amended', async () => {
+    const changes = [
+      ['resize', '--shrink', '--undo', 'undo', 'kept', '1M'],
+      ['resize', '--preallocation=full', '--undo', 'undo', 'kept', '9M'],
+      ['amend', '-o', 'refcount_bits=8', '--undo', 'undo', 'kept'],
+    ];
+    await create('kept', '4M');
+    await make('qemu-io', ['-f', 'qcow2', '-c', 'write -P 1 0 4M', 'kept']);
+    for (const args of changes) {
+      fork('kept');
+      rmSync('own/undo', { force: true });
+      expect((await inOwn(args)).exitCode).toBe(0);
+      expect(readFileSync('own/kept').equals(readFileSync('kept'))).toBe(false);
+      const undone = await inOwn(['undo', 'kept', 'undo']);
+      expect(undone.exitCode, undone.stderr).toBe(0);
+      expect(readFileSync('own/kept').equals(readFileSync('kept'))).toBe(true);
     }
   });
 });
