@@ -1,5 +1,5 @@
 import type { Edit, FileState, MadeEdit, PendingChanges } from '../worker/api.ts';
-import { bytes } from './units.ts';
+import { bytes, exactBytes } from './units.ts';
 import { words } from './words.svelte.ts';
 
 /** A change in a sentence. */
@@ -53,7 +53,12 @@ export function summaryRows(pending: PendingChanges): { label: string; value: st
   const { before, after, bytes: changed, clusters, runs } = pending;
   const was = findingWords(before);
   const is = findingWords(after);
-  const sizes = [bytes(before.size, tag), bytes(after.size, tag)] as const;
+  const rounded = [bytes(before.size, tag), bytes(after.size, tag)] as const;
+  // Two numbers that differ must not look the same.
+  const isClose = before.size !== after.size && rounded[0] === rounded[1];
+  const sizes = isClose
+    ? ([exactBytes(before.size, tag), exactBytes(after.size, tag)] as const)
+    : rounded;
   return [
     { label: numbers.written, value: numbers.writtenIn(bytes(changed, tag), clusters, runs) },
     {

@@ -56,6 +56,78 @@ export const SCREENS: Screen[] = [
     },
   },
   {
+    name: 'changes, none',
+    show: async (page) => {
+      await panel(page, 5);
+      await expect(page.getByTestId('no-changes')).toBeVisible();
+    },
+  },
+  {
+    name: 'the plan of a repair',
+    show: async (page) => {
+      await panel(page, 1);
+      await page.getByTestId('plan-repair').click();
+      await page.getByTestId('add-repair').waitFor();
+      await page.getByTestId('repair-safe').locator('summary').click();
+    },
+  },
+  {
+    name: 'changes that wait',
+    show: async (page) => {
+      await page.getByTestId('add-repair').click();
+      await page.getByTestId('save-form').waitFor();
+    },
+  },
+  {
+    name: 'the overview with changes',
+    show: async (page) => {
+      await panel(page, 0);
+      await page.getByTestId('changes-tray').waitFor();
+    },
+  },
+  {
+    name: 'taking a snapshot',
+    show: async (page) => {
+      await page.getByTestId('create-snapshot').click();
+      await expect(page.getByTestId('snapshot-name')).toBeFocused();
+    },
+  },
+  {
+    name: 'deleting a snapshot',
+    show: async (page) => {
+      await page.keyboard.press('Escape');
+      await page.getByTestId('delete-snapshot').first().click();
+      await expect(page.getByTestId('would-free')).toContainText('Frees');
+    },
+  },
+  {
+    name: 'another size that cuts a partition',
+    show: async (page) => {
+      await page.keyboard.press('Escape');
+      await page.getByTestId('resize').click();
+      await page.getByTestId('resize-amount').fill('5');
+      await expect(page.getByTestId('resize-says')).toContainText('Partition 1');
+    },
+  },
+  {
+    name: 'closing with changes',
+    show: async (page) => {
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: 'Close sample.qcow2' }).click();
+      await page.getByTestId('close-discard').waitFor();
+    },
+  },
+  {
+    name: 'a patch that was made',
+    show: async (page) => {
+      await page.keyboard.press('Escape');
+      await page.getByTestId('tray-review').click();
+      await page.getByTestId('way-patch').check();
+      await page.getByTestId('save-changes').click();
+      await page.getByTestId('save-done').waitFor();
+    },
+  },
+  {
     name: 'an overlay without its base',
     show: async (page) => {
       const overlay = damagedSample('overlay.qcow2', (image) => {
