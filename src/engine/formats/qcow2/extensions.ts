@@ -78,7 +78,8 @@ function collectExtensions(
     }
     if (type === EXTENSION_TYPE.end) break;
     found.push({ type, offset, data: bytes.slice(data, data + length) });
-    offset = alignUp(data + length, 8);
+    // Padded from where it begins, also behind a header of odd length, as QEMU has it.
+    offset = data + alignUp(length, 8);
   }
 }
 
