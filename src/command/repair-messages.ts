@@ -90,6 +90,7 @@ export function actionText(action: RepairAction): string {
 const REASONS: { readonly [Reason in Refusal['reason']]: string } = {
   'encrypted-copy': 'copies of encrypted data would need the passphrase',
   'too-many-copies': 'there are too many copies to be made',
+  overlap: 'tables share their place with something else; -r all moves them apart',
   'lost-table': 'the clusters look like a lost table, or belong to one; see --recover',
   'doubtful-leak': 'damaged pointers may have led to the clusters',
   'header-unknown': 'the header says what cannot be mended',

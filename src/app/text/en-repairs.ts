@@ -58,6 +58,8 @@ export const enRepairs: {
   refusals: {
     'encrypted-copy': 'A copy of encrypted data would need the key: unlock the image first.',
     'too-many-copies': 'More copies would be needed than the memory may hold.',
+    overlap:
+      'Tables share their place with something else. They are moved apart only when guesses are chosen, too.',
     'lost-table':
       'Clusters that look like a lost table are kept, so that it can still be put back.',
     'doubtful-leak': 'Unused clusters are kept as long as damaged pointers may have led there.',

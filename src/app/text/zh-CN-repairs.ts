@@ -52,6 +52,7 @@ export const zhRepairs: typeof enRepairs = {
   refusals: {
     'encrypted-copy': '复制加密数据需要密钥：请先解锁镜像。',
     'too-many-copies': '所需的副本超出了内存允许的数量。',
+    overlap: '表与其他内容占用同一位置，只有选择了推测性修复才会将它们分开。',
     'lost-table': '保留看起来像是丢失的表的簇，以便日后恢复。',
     'doubtful-leak': '只要已损坏的指针可能曾指向未使用的簇，就保留它们。',
     'header-unknown': '文件头中有此处不认识的内容。',

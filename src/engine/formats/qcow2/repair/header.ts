@@ -29,8 +29,9 @@ export async function clearFlags(storage: Overlay, log: RepairLog): Promise<void
   const { header } = await openQcow2(storage, 'check');
   if (header.version < 3) return;
   const host = { offset: 72, length: 8 };
-  let flags = Number(header.incompatibleFeatures & 0xffn);
+  const old = Number(header.incompatibleFeatures & 0xffn);
+  let flags = old;
   if (header.dirty && log.add({ kind: 'clear-dirty', class: 'safe', host })) flags &= ~DIRTY;
   if (header.corrupt && log.add({ kind: 'clear-corrupt', class: 'safe', host })) flags &= ~CORRUPT;
-  await storage.write(FLAGS_AT, new Uint8Array([flags]));
+  if (flags !== old) await storage.write(FLAGS_AT, new Uint8Array([flags]));
 }

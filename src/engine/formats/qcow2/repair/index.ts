@@ -147,6 +147,7 @@ async function mendRounds(state: Overlay, log: RepairLog, rounds: Rounds): Promi
     throwIfCancelled(rounds.signal);
     if (isClean(report)) break;
     log.startRound();
+    log.leaks = report.leaks;
     const done = log.chosen;
     const top = new OverlayStorage(state);
     const job = await RepairJob.open(top, log, rounds);
@@ -176,12 +177,19 @@ export function isClean(report: CheckReport | undefined): boolean {
 /** One walk over everything. True: something was put back, and all of it is to be looked at anew. */
 async function mendRound(job: RepairJob): Promise<boolean> {
   const { log } = job;
-  const broken = mendSnapshots(job);
+  const broken = await mendSnapshots(job);
+  job.doubt ||= isEmptied(job);
   await mendBitmaps(job);
   const survey = await takeSurvey(job);
   if (await rescueTables(job, broken)) {
     await writeSnapshots(job, survey.snapshotTableMoves);
     return true;
+  }
+  const overlaps = survey.conflicts > 0 || job.layers.some(({ moves }) => moves);
+  if (!log.allows('guess') && (overlaps || survey.snapshotTableMoves)) {
+    // Where two things share a place and none of them may move, nothing is written to either.
+    log.refuse('overlap', { count: Math.max(1, survey.conflicts) });
+    return false;
   }
   const suspects = await findSuspects(job);
   const rewriter = new Rewriter(job, suspects ?? new Set());
@@ -197,6 +205,11 @@ async function mendRound(job: RepairJob): Promise<boolean> {
   await mendCopied(job, final);
   await extend(job);
   return false;
+}
+
+/** A disk without a single table, in a file full of clusters that are in use: its L1 table is lost. */
+function isEmptied({ image, log }: RepairJob): boolean {
+  return image.l1.length > 0 && !image.l1.some((word) => word !== 0) && log.leaks > 0;
 }
 
 /** New clusters are in the file, whether something was written to them or not. */

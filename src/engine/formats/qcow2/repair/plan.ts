@@ -94,6 +94,7 @@ export interface RepairAction {
 export const REFUSALS = [
   'encrypted-copy', // a copy of LUKS encrypted data would need the key
   'too-many-copies', // more copies than the memory may hold
+  'overlap', // tables share their place with something else, and nothing may be moved
   'lost-table', // clusters that look like a lost table are kept for it to be put back
   'doubtful-leak', // leaks are kept while damaged pointers may have led there
   'header-unknown', // the header says what nobody here knows
@@ -180,6 +181,8 @@ type NewAction = Omit<RepairAction, 'chosen' | 'loses' | 'values'> & {
 export class RepairLog {
   readonly actions: RepairAction[] = [];
   readonly refusals: Refusal[] = [];
+  /** Leaks that the last check has found. */
+  leaks = 0;
   readonly #choice: RepairChoice;
   readonly #sums = new Map<string, RepairSum>();
   readonly #listener: ((action: RepairAction) => void) | undefined;

@@ -76,6 +76,11 @@ class Structure {
     this.#tableOffset = image.header.refcountTableOffset;
   }
 
+  /** Behind the last cluster that counts: what is cut short may end behind the file. */
+  get #end(): number {
+    return Math.max(this.#job.end, this.#counts.clusters);
+  }
+
   /** Decides which blocks stay, and where new ones and the table go. */
   async plan(): Promise<void> {
     const { log, clusterSize } = this.#job;
@@ -127,9 +132,9 @@ class Structure {
     const { blockEntries, entries } = this.#old;
     const perCluster = clusterSize / 8;
     const needed = (tableClusters: number) => {
-      let blocks = Math.ceil((this.#job.end + tableClusters) / blockEntries);
+      let blocks = Math.ceil((this.#end + tableClusters) / blockEntries);
       for (;;) {
-        const wanted = this.#job.end + tableClusters + this.#missing(blocks);
+        const wanted = this.#end + tableClusters + this.#missing(blocks);
         const next = Math.ceil(wanted / blockEntries);
         if (next <= blocks) return blocks;
         blocks = next;
@@ -180,7 +185,7 @@ class Structure {
   #makeBlocks(): void {
     const { clusterSize, log, clusters } = this.#job;
     const { blockEntries } = this.#old;
-    for (let index = 0; index * blockEntries < this.#job.end; index++) {
+    for (let index = 0; index * blockEntries < this.#end; index++) {
       if (this.#blocks[index] !== 0 || !this.#isUsed(index)) continue;
       const offset = this.#job.allocate(1);
       this.#count(offset / clusterSize);
@@ -195,7 +200,7 @@ class Structure {
 
   #isUsed(index: number): boolean {
     const { blockEntries } = this.#old;
-    const end = Math.min((index + 1) * blockEntries, this.#job.end);
+    const end = Math.min((index + 1) * blockEntries, this.#end);
     for (let cluster = index * blockEntries; cluster < end; cluster++) {
       if (this.#counts.get(cluster) !== 0) return true;
     }
@@ -208,7 +213,7 @@ class Structure {
     const { blockEntries } = this.#old;
     const bits = this.#image.header.refcountBits;
     const ones = new OneBits();
-    for (let index = 0; index * blockEntries < this.#job.end; index++) {
+    for (let index = 0; index * blockEntries < this.#end; index++) {
       const offset = this.#blocks[index] ?? 0;
       if (offset === 0) continue;
       const isFresh = this.#fresh.has(index);
@@ -227,7 +232,7 @@ class Structure {
   #fill(block: RefcountBlockEditor, index: number, isFresh: boolean, ones: OneBits): void {
     const { clusters, log, clusterSize } = this.#job;
     const first = index * this.#old.blockEntries;
-    const end = Math.min(first + this.#old.blockEntries, this.#job.end);
+    const end = Math.min(first + this.#old.blockEntries, this.#end);
     for (let cluster = first; cluster < end; cluster++) {
       const want = this.#counts.get(cluster) ?? 0;
       const have = isFresh ? 0 : block.get(cluster - first);

@@ -1,6 +1,7 @@
 /** Mending the snapshot table, and saying which L1 tables there are. Specification: «Snapshots». */
 import { alignUp, divideRoundUp, isAligned } from '../../../binary/units.ts';
 import { LIMITS } from '../layout.ts';
+import { entryOffset } from '../tables.ts';
 import type { Layer, RepairJob } from './job.ts';
 import { completeExtra, extentOf, labelOf, type RawSnapshot } from './snapshot-list.ts';
 
@@ -14,7 +15,7 @@ export type Broken = RawSnapshot;
  * Mends the entries and makes the layers of those that have an L1 table. What is left over is
  * returned: it can be looked for, or be dropped.
  */
-export function mendSnapshots(job: RepairJob): Broken[] {
+export async function mendSnapshots(job: RepairJob): Promise<Broken[]> {
   const { header } = job.image;
   const { log, snapshots } = job;
   job.layers.push({
@@ -36,7 +37,43 @@ export function mendSnapshots(job: RepairJob): Broken[] {
   }
   const broken: Broken[] = [];
   for (const entry of [...snapshots.entries]) mendEntry(job, entry, broken);
+  for (const layer of job.layers) await cutSurplus(job, layer);
   return broken;
+}
+
+/**
+ * Entries of an L1 table behind what its disk and machine state need, where they are no entries: a
+ * wrong length makes whatever follows a part of the table.
+ */
+async function cutSurplus(job: RepairJob, layer: Layer): Promise<void> {
+  const { clusterSize, fileSize, image, log, snapshots } = job;
+  const { l2Coverage } = image.header;
+  const entry = snapshots.entries[layer.index];
+  const extent = entry === undefined ? image.size : extentOf(entry, image.size, l2Coverage);
+  const needed = Math.max(1, divideRoundUp(extent, l2Coverage));
+  if (layer.size <= needed) return;
+  const words = await job.readL1(layer);
+  let isSound = layer.offset + layer.size * 8 - fileSize < clusterSize;
+  for (let at = needed * 2; isSound && at < words.length; at += 2) {
+    const high = words[at] as number;
+    const low = words[at + 1] as number;
+    const offset = entryOffset(high, low);
+    const isPure = (high & 0x7f000000) === 0 && (low & 0x1ff) === 0;
+    isSound = isPure && isAligned(offset, clusterSize) && offset < fileSize;
+  }
+  if (isSound) return;
+  const values = { field: 'l1Size', from: layer.size, to: needed };
+  const host = { offset: layer.offset, length: layer.size * 8 };
+  job.doubt = true;
+  const kind = entry === undefined ? 'header-field' : 'snapshot-l1-resized';
+  if (!log.add({ kind, class: 'guess', host, snapshot: layer.name, values })) return;
+  layer.size = needed;
+  if (entry === undefined) {
+    await job.patchHeader({ l1Size: needed });
+    return;
+  }
+  entry.fixed.l1Size = needed;
+  snapshots.changed = true;
 }
 
 /** Drops a snapshot of which nothing can be read. */
@@ -54,6 +91,7 @@ function mendEntry(job: RepairJob, entry: RawSnapshot, broken: Broken[]): void {
   const { fixed } = entry;
   const isEmpty = fixed.l1TableOffset === 0 && fixed.l1Size === 0;
   if (isEmpty && entry.id.length === 0 && entry.name.length === 0) {
+    job.doubt = true;
     dropSnapshot(job, entry);
     return;
   }

@@ -13,7 +13,7 @@ import type { Header } from '../header.ts';
 import { openQcow2, Qcow2Image } from '../image.ts';
 import { readTable } from '../tables.ts';
 import type { ComparedLayer } from './plan.ts';
-import { labelOf, SnapshotList, type RawSnapshot } from './snapshot-list.ts';
+import { extentOf, labelOf, SnapshotList, type RawSnapshot } from './snapshot-list.ts';
 
 /** Bytes that are compared together. */
 const PIECE = 1024 * 1024;
@@ -41,7 +41,9 @@ export async function verifyLayers(verification: Verification): Promise<Compared
   const { before, after } = verification;
   const old = await openQcow2(before, 'check');
   const now = await openQcow2(after, 'check');
-  const layers = [await compareLayer(verification, '', await layerOf(old), await layerOf(now))];
+  const layers = [
+    await compareLayer(verification, '', await layerOf(old), await layerOf(now), old.size),
+  ];
   const oldList = await SnapshotList.read(before, old.header);
   const newList = await SnapshotList.read(after, now.header);
   const rest = newList.entries.slice();
@@ -55,7 +57,8 @@ export async function verifyLayers(verification: Verification): Promise<Compared
     const snapshot = labelOf(entry);
     if (twin === undefined) throw changed(`snapshot ${snapshot}`, 0);
     const [a, b] = await Promise.all([snapshotOf(old, entry), snapshotOf(now, twin)]);
-    layers.push(await compareLayer(verification, snapshot, a, b));
+    const extent = extentOf(entry, old.size, old.header.l2Coverage);
+    layers.push(await compareLayer(verification, snapshot, a, b, extent));
   }
   return layers;
 }
@@ -99,8 +102,9 @@ async function compareLayer(
   snapshot: string,
   old: Qcow2Image,
   now: Qcow2Image,
+  extent: number,
 ): Promise<ComparedLayer> {
-  const comparison = new Comparison(verification, snapshot, old, now);
+  const comparison = new Comparison(verification, snapshot, old, now, extent);
   await comparison.run();
   return comparison.result;
 }
@@ -115,7 +119,17 @@ class Comparison {
   /** What nothing says anything of reads as zeros: there is no backing image. */
   readonly #hasBacking: boolean;
 
-  constructor(verification: Verification, snapshot: string, old: Qcow2Image, now: Qcow2Image) {
+  /** Bytes of the disk and the machine state that is saved behind it. */
+  readonly #extent: number;
+
+  constructor(
+    verification: Verification,
+    snapshot: string,
+    old: Qcow2Image,
+    now: Qcow2Image,
+    extent: number,
+  ) {
+    this.#extent = extent;
     this.#verification = verification;
     this.#old = old;
     this.#now = now;
@@ -129,8 +143,9 @@ class Comparison {
   }
 
   async run(): Promise<void> {
-    const end = this.#old.size;
     const size = this.#now.size;
+    // A table that was too long for its disk is cut: there was nothing behind.
+    const end = Math.min(this.#old.size, Math.max(size, this.#extent));
     for (let at = 0; at < end;) {
       const list = await this.#old.map(at, end - at);
       const mappedEnd = endOf(list) ?? end;
