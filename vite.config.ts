@@ -8,6 +8,9 @@ import { serviceWorker } from './scripts/lib/vite-service-worker.ts';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 
+/** Nothing there does anything by being loaded. */
+const ENGINE = /\/src\/engine\//;
+
 /** The texts that the licences of bundled packages want beside every copy. */
 const licenceTexts = licences('licenses.md');
 
@@ -22,7 +25,16 @@ export default defineConfig({
     serviceWorker('src/sw/sw.ts'),
   ],
   define: { __APP_VERSION__: JSON.stringify(version) },
-  worker: { format: 'es', plugins: () => [licenceTexts.collect()] },
+  worker: {
+    format: 'es',
+    plugins: () => [licenceTexts.collect()],
+    rolldownOptions: {
+      treeshake: {
+        // Its door exports everything; what nobody asks for is left out, tables of fields included.
+        moduleSideEffects: (id) => !ENGINE.test(id),
+      },
+    },
+  },
   build: {
     outDir: 'dist/app',
     target: 'es2023',
