@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { pick, randomFor, type Random } from './histories.ts';
 import { marksOfReal } from './marks.ts';
-import { available, expectSame, make, ours, qemuImg, type Outcome } from './programs.ts';
+import { available, expectSameInTurn, make, ours, qemuImg, type Outcome } from './programs.ts';
 import { Qcow2Editor } from './qcow2-editor.ts';
 
 let folder = '';
@@ -309,7 +309,7 @@ describe.skipIf(!available)('bitmap', () => {
     copyFileSync('template.qcow2', path);
     const kept = readFileSync(path);
     const words = line === '' ? [] : line.split(' ').map((word) => (word === "''" ? '' : word));
-    const { exitCode } = await expectSame(['bitmap', ...words]);
+    const { exitCode } = await expectSameInTurn(['bitmap', ...words]);
     expect(exitCode).toBe(1);
     // The real program has written all bitmaps anew.
     writeFileSync(path, kept);
