@@ -49,7 +49,12 @@ export {
 export { emptyQcow2 } from './formats/qcow2/edit/resize.ts';
 export { Qcow2Image } from './formats/qcow2/image.ts';
 export { amendImage, type AmendOptions } from './operations/amend.ts';
-export { benchReads, type BenchOptions } from './operations/bench.ts';
+export {
+  benchReads,
+  benchWrites,
+  type BenchOptions,
+  type BenchTarget,
+} from './operations/bench.ts';
 export { mapChain, type ChainExtent } from './operations/chain.ts';
 export { checkImage, type CheckOptions } from './operations/check.ts';
 export type * from './operations/check-report.ts';
@@ -144,7 +149,7 @@ export {
   type ApplyOptions,
   type ChangeOptions,
 } from './storage/change.ts';
-export { recover, type JournalPlace, type Recovery } from './storage/journal.ts';
+export { forgetJournal, recover, type JournalPlace, type Recovery } from './storage/journal.ts';
 export { applyPatch, openPatch, type PatchFile } from './storage/patch-file.ts';
 export type { PatchHeader, PatchKind } from './storage/patch-layout.ts';
 export { BlobStorage } from './storage/blob.ts';

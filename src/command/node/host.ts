@@ -1,6 +1,13 @@
 /** The command line's world under Node: the file system and the two streams of the process. */
 import { readFile } from 'node:fs/promises';
-import { Change, ImageError, offerBlockCipher, recover, type Storage } from '../../engine/index.ts';
+import {
+  Change,
+  forgetJournal,
+  ImageError,
+  offerBlockCipher,
+  recover,
+  type Storage,
+} from '../../engine/index.ts';
 import type { CommandHost } from '../host.ts';
 import { recoveryText } from '../recovery.ts';
 import { nodeBlockCipher } from './block-cipher.ts';
@@ -44,10 +51,15 @@ export class NodeHost implements CommandHost {
   }
 
   async create(name: string): Promise<Storage> {
-    await this.#recover(name);
     const storage = await this.#openTarget(name, 'create');
-    await storage.resize(0);
-    return storage;
+    try {
+      await this.#forget(name);
+      await storage.resize(0);
+      return storage;
+    } catch (error) {
+      await storage.close();
+      throw error;
+    }
   }
 
   async modify(name: string): Promise<Storage> {
@@ -63,6 +75,12 @@ export class NodeHost implements CommandHost {
       scratch: () => openScratch(path),
       freshInPlace: true,
     });
+  }
+
+  /** The file is about to be emptied: a change of it that was interrupted is of no use any more. */
+  async #forget(name: string): Promise<void> {
+    const path = realPath(name);
+    if (path !== undefined && hasJournal(path)) await forgetJournal(journalPlace(path));
   }
 
   /** Finishes or drops a change of the file that was interrupted, and says so. */

@@ -89,6 +89,27 @@ export async function recover(
   }
 }
 
+/**
+ * Removes the journal of a file whose content is given up, whatever is in it.
+ * @throws ImageError being-changed when its owner is at work
+ */
+export async function forgetJournal(place: JournalPlace): Promise<void> {
+  const storage = await place.find();
+  if (storage === undefined) return;
+  try {
+    let found: Found;
+    try {
+      found = await inspectJournal(place, storage);
+    } catch (error) {
+      if (!isImageError(error, 'patch-invalid')) throw error;
+      found = 'unfinished';
+    }
+    if (found !== 'foreign') await discard(place, storage);
+  } finally {
+    await storage.close();
+  }
+}
+
 /** Looks at a journal without touching it. @throws ImageError being-changed, patch-invalid */
 async function inspectJournal(place: JournalPlace, storage: Storage): Promise<Found> {
   const head = await readPadded(storage, 0, HEADER_BYTES);
