@@ -50,12 +50,15 @@ Command parameters:
   '-p' shows how far the work is
   '-q' keeps quiet about everything but errors
   '-U' is taken: images are never locked here
+  '--undo' writes what takes a change back to 'undo_file', which must not be there; undo reads it.
+    The real program has no such option
 
 Parameters to bench subcommand:
   'count' reads of 'buffer_size' bytes are made, 'depth' of them at once, from 'offset' on, each
     'step_size' bytes behind the one before and at the end of the disk in front again
   '-i', '-n' and '-t' are taken: how the system reads is not ours to choose
-  writing ('-w') is not possible
+  with '-w' it writes, one after the other, to a layer over the file that is dropped at the end: the
+    image stays as it is, unlike with the real program
 
 Parameters to bitmap subcommand:
   'bitmap' is the name of the persistent bitmap that is changed, by all the actions in their order

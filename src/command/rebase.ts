@@ -40,6 +40,7 @@ const SPECS = [
   COMMON.object,
   COMMON.imageOpts,
   COMMON.forceShare,
+  COMMON.undo,
 ] as const;
 type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
 
@@ -65,6 +66,7 @@ export async function rebase(context: Context, argv: readonly string[]): Promise
     const request = {
       ...{ name, format: given.value('format') },
       imageOpts: given.has('image-opts'),
+      undo: given.value('undo'),
       // The old backing file may be lost: that is what it is for.
       mode: unsafe ? ('info' as const) : ('read' as const),
     };
