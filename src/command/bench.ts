@@ -1,17 +1,17 @@
-/** `qemu-img bench`: how fast a disk is read. */
+/** `qemu-img bench`: how fast a disk is read, or written to. */
 import { benchReads, isImageError } from '../engine/index.ts';
 import {
   COMMON,
   CommandFailure,
   isCacheMode,
   isCancelled,
-  notSupported,
   readArguments,
   sizeOption,
   usageFailure,
   type Arguments,
   type Context,
 } from './context.ts';
+import { writeBench } from './bench-write.ts';
 import { reportCorruption } from './corruption.ts';
 import { openByName, type OpenedImage } from './images.ts';
 import { errorText } from './messages.ts';
@@ -44,7 +44,7 @@ const MOST_PATTERN = 255n;
 const AIO = ['threads', 'native', 'io_uring'];
 
 /** What is to be read, in bytes where it is no number of reads. */
-interface Task {
+export interface BenchTask {
   count: number;
   depth: number;
   size: number;
@@ -52,14 +52,16 @@ interface Task {
   step: number;
   offset: bigint;
   flushInterval: number;
+  /** What is written. */
+  pattern: number;
   aio: string;
   cache: string;
 }
 
 export async function bench(context: Context, argv: readonly string[]): Promise<number> {
-  const task: Task = {
+  const task: BenchTask = {
     ...{ count: 75_000, depth: 64, size: 4096, step: 0, offset: 0n },
-    ...{ flushInterval: 0, aio: 'threads', cache: 'writeback' },
+    ...{ flushInterval: 0, pattern: 0, aio: 'threads', cache: 'writeback' },
   };
   const given = readArguments<Id>(context, argv, SPECS, ({ id, value }) => {
     readOption(context, task, id, value);
@@ -70,11 +72,12 @@ export async function bench(context: Context, argv: readonly string[]): Promise<
     throw usageFailure('Expecting one image file name');
   }
   checkFlushing(given, task);
-  if (given.has('write')) throw notSupported('A write test (-w)');
-  const image = await openByName(context, {
-    ...{ name, format: given.value('format'), mode: 'read' },
-    imageOpts: given.has('image-opts'),
-  });
+  const request = { name, format: given.value('format'), imageOpts: given.has('image-opts') };
+  if (given.has('write')) {
+    await writeBench(context, request, task);
+    return 0;
+  }
+  const image = await openByName(context, { ...request, mode: 'read' });
   try {
     checkAio(name, task);
     await run(context, image, task);
@@ -85,13 +88,14 @@ export async function bench(context: Context, argv: readonly string[]): Promise<
 }
 
 /** One option after the other is looked at, as the real program does. */
-function readOption(context: Context, task: Task, id: Id | 'help', value: string): void {
+function readOption(context: Context, task: BenchTask, id: Id | 'help', value: string): void {
   const bytes = (what: string) => Number(sizeOption(context, value, what, { most: MOST_BYTES }));
   if (id === 'count') task.count = countOption(value, 'request count');
   // The real program waits for ever for the first of no reads at once.
   else if (id === 'depth') task.depth = countOption(value, 'queue depth', { least: 1n });
   else if (id === 'flush-interval') task.flushInterval = countOption(value, 'flush interval');
-  else if (id === 'pattern') countOption(value, 'pattern byte', { most: MOST_PATTERN });
+  else if (id === 'pattern')
+    task.pattern = countOption(value, 'pattern byte', { most: MOST_PATTERN });
   else if (id === 'size') task.size = bytes('buffer size');
   else if (id === 'step') task.step = bytes('step_size');
   else if (id === 'offset') task.offset = sizeOption(context, value, 'offset');
@@ -111,7 +115,7 @@ function countOption(text: string, what: string, { least = 0n, most = MOST_COUNT
   return Number(value);
 }
 
-function checkFlushing(given: Arguments<Id>, { flushInterval, depth }: Task): void {
+function checkFlushing(given: Arguments<Id>, { flushInterval, depth }: BenchTask): void {
   if (flushInterval > 0 && !given.has('write')) {
     throw new CommandFailure('--flush-interval is only available in write tests');
   }
@@ -121,13 +125,13 @@ function checkFlushing(given: Arguments<Id>, { flushInterval, depth }: Task): vo
 }
 
 /** Which way the system reads makes no difference here; what contradicts itself is refused. */
-function checkAio(name: string, { aio, cache }: Task): void {
+function checkAio(name: string, { aio, cache }: BenchTask): void {
   if (aio !== 'native' || ['none', 'off', 'directsync'].includes(cache)) return;
   const reason = 'it requires cache.direct=on, which was not specified.';
   throw new CommandFailure(`Could not open '${name}': aio=native was specified, but ${reason}`);
 }
 
-async function run(context: Context, { disk }: OpenedImage, task: Task): Promise<void> {
+async function run(context: Context, { disk }: OpenedImage, task: BenchTask): Promise<void> {
   const { count, depth, size } = task;
   const step = task.step === 0 ? size : task.step;
   context.host.stdout(

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { benchReads, MemoryStorage, openImage } from '../../src/engine/index.ts';
 import { noise } from './make-images.ts';
-import { available, make, ours, qemuImg, type Outcome } from './programs.ts';
+import { available, hashOf, make, ours, qemuImg, type Outcome } from './programs.ts';
 import { Qcow2Editor } from './qcow2-editor.ts';
 
 let folder = '';
@@ -112,6 +112,29 @@ describe.skipIf(!available)('bench: the same answer to', () => {
     editor.change(editor.l1(), (entry) => entry | 0x200n);
     editor.save('damaged.qcow2');
     await expectSameBench('-d 1 -c 4 damaged.qcow2');
+  });
+});
+
+const WRITES = [
+  ...['-c 10 a.qcow2', '-c 10 -s 1000 -o 300 a.qcow2', '--pattern=7 -S 64k -s 64k -c 90 a.qcow2'],
+  ...['-d 2 --flush-interval=2 -c 9 a.qcow2', '--no-drain -d 2 --flush-interval=3 -c 9 a.qcow2'],
+  ...['-d 4 --flush-interval=2 -c 9 a.qcow2', '-f raw -c 9 a.qcow2', '-c 1 -o 2G a.qcow2'],
+];
+
+describe.skipIf(!available)('bench -w: the same answer, and nothing is written, to', () => {
+  const note =
+    'qemu-img: note: the image was not changed: writes went to a layer that is dropped\n';
+
+  it.each(WRITES)('%s', async (line) => {
+    const args = ['bench', '-w', ...words(line)];
+    const before = await hashOf('a.qcow2');
+    const own = await ours(args);
+    expect(await hashOf('a.qcow2')).toBe(before);
+    copyFileSync('a.qcow2', 'kept.qcow2');
+    const real = await qemuImg(args);
+    copyFileSync('kept.qcow2', 'a.qcow2');
+    if (own.exitCode === 0) expect(own.stderr).toBe(note);
+    expect(timeless({ ...own, stderr: own.stderr.replace(note, '') })).toEqual(timeless(real));
   });
 });
 

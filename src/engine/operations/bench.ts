@@ -1,4 +1,4 @@
-/** Reading for the sake of how long it takes. */
+/** Reading and writing for the sake of how long it takes. */
 import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import { ImageError, throwIfCancelled } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
@@ -20,6 +20,20 @@ export interface BenchOptions {
   step: number;
   pool?: CodecPool | undefined;
   signal?: AbortSignal | undefined;
+}
+
+/** Where writes go. Offsets and lengths are whatever was asked for, within the disk. */
+export interface BenchTarget {
+  readonly size: number;
+  write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  flush(): Promise<void>;
+}
+
+export interface BenchWriteOptions extends BenchOptions {
+  /** What is written. */
+  pattern: number;
+  /** Flushes after so many writes; 0: never. */
+  flushInterval: number;
 }
 
 /** Bytes under way at once, at most: very long reads wait for each other. */
@@ -53,6 +67,34 @@ export async function benchReads(disk: Disk, options: BenchOptions): Promise<num
     // Nothing may be under way when the image is closed.
     await lanes.end().catch(() => undefined);
     own?.close();
+  }
+  return (performance.now() - started) / 1000;
+}
+
+/**
+ * Writes as told, one after the other: whoever keeps tables of what is where can do one at a time.
+ * @returns seconds
+ * @throws ImageError write-failed for a write that begins or ends outside of the disk; those of
+ * writing
+ */
+export async function benchWrites(
+  target: BenchTarget,
+  options: BenchWriteOptions,
+): Promise<number> {
+  const { count, size, step, signal, pattern, flushInterval } = options;
+  const bytes = new Uint8Array(size).fill(pattern);
+  const started = performance.now();
+  let { offset } = options;
+  for (let index = 0; index < count; index++) {
+    throwIfCancelled(signal);
+    if (offset + size > target.size) {
+      const where = { name: '', offset, length: size };
+      throw new ImageError('write-failed', { ...where, reason: 'Input/output error' });
+    }
+    await target.write(offset, bytes);
+    if (flushInterval > 0 && (index + 1) % flushInterval === 0) await target.flush();
+    offset = target.size === 0 ? 0 : (offset + step) % target.size;
+    if (index % READS_AT_ONCE === READS_AT_ONCE - 1) await yieldToEvents();
   }
   return (performance.now() - started) / 1000;
 }
