@@ -122,6 +122,8 @@ export class FileStorage implements Storage {
             : (await writeTo(this.#file, source, done, length, at)).bytesWritten;
       }
     } catch (error) {
+      // A part of it may have been written before the room ran out.
+      if (this.#written !== undefined) this.#size = fstatSync(this.#file).size;
       throw writeFailure(this.name, offset, source.length, error);
     } finally {
       this.#afterWriting();
