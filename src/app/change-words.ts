@@ -10,7 +10,10 @@ export function editWords(edit: Edit, oldSize: number): string {
     case 'repair':
       return edits.repair;
     case 'create-snapshot':
-      return edits['create-snapshot'](edit.name);
+    case 'add-bitmap':
+    case 'clear-bitmap':
+    case 'remove-bitmap':
+      return edits[edit.kind](edit.name);
     case 'apply-snapshot':
     case 'delete-snapshot':
       return edits[edit.kind](edit.snapshot.name);

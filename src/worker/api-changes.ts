@@ -23,6 +23,8 @@ export type Edit =
   | { kind: 'apply-snapshot' | 'delete-snapshot'; snapshot: SnapshotChoice }
   /** Virtual size in bytes, whole sectors. */
   | { kind: 'resize'; size: number }
+  /** A bitmap that records changes from now on; one that marks nothing any more; one less. */
+  | { kind: 'add-bitmap' | 'clear-bitmap' | 'remove-bitmap'; name: string }
   /** What an undo file or a patch describes. */
   | { kind: 'patch'; file: File };
 

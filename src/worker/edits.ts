@@ -2,6 +2,7 @@
 import {
   applyPatch,
   applySnapshot,
+  BitmapDirectory,
   BlobStorage,
   checkImage,
   type CheckReport,
@@ -88,6 +89,10 @@ async function perform(
       await resizeDisk(disk, edit.size, { signal });
       return { oldSize };
     }
+    case 'add-bitmap':
+    case 'clear-bitmap':
+    case 'remove-bitmap':
+      return changeBitmaps(await openQcow2(image, overlay, context), edit.kind, edit.name);
     case 'create-snapshot':
       return write(await openQcow2(image, overlay, context), (disk, writer) =>
         createSnapshot(disk, writer, { name: edit.name, ...now() }, signal),
@@ -157,6 +162,21 @@ async function write(
   const { taken, freed } = await work(disk, writer);
   await writer.flush();
   return { taken, freed };
+}
+
+async function changeBitmaps(
+  disk: Qcow2Image,
+  kind: `${'add' | 'clear' | 'remove'}-bitmap`,
+  name: string,
+): Promise<Counted> {
+  const writer = await editQcow2(disk);
+  const directory = await BitmapDirectory.open(disk, writer);
+  if (kind === 'add-bitmap') await directory.add(name);
+  else if (kind === 'clear-bitmap') await directory.clear(name);
+  else await directory.remove(name);
+  await directory.flush();
+  await writer.flush();
+  return writer.refcounts.moved;
 }
 
 /** Both have to fit, as neither alone is unique. @throws ImageError snapshot-missing */

@@ -113,6 +113,40 @@ describe('changes: made on an overlay', () => {
     await client.close(id);
   });
 
+  it('bitmaps are added, cleared and removed', async () => {
+    const { id } = await client.open(new File([BYTES], 'a.qcow2'));
+    const added = await edit(id, { kind: 'add-bitmap', name: 'daily' });
+    expect(added.info.qcow2?.bitmaps).toMatchObject([{ name: 'daily', flags: ['auto'] }]);
+    await edit(id, { kind: 'clear-bitmap', name: 'daily' });
+    const removed = await edit(id, { kind: 'remove-bitmap', name: 'daily' });
+    expect(removed.info.qcow2?.bitmaps).toEqual([]);
+    expect(removed.pending?.edits).toHaveLength(3);
+    await client.close(id);
+  });
+
+  it('a repair frees a leak, is planned before, and taken back', async () => {
+    const leaky = BYTES.slice();
+    // One more reference than there is, in the refcount block of the third cluster.
+    const view = new DataView(leaky.buffer);
+    const last = BYTES.length / 65536 - 1;
+    const at = 2 * 65536 + 2 * last;
+    view.setUint16(at, view.getUint16(at) + 1);
+    const { id } = await client.open(new File([leaky], 'a.qcow2'));
+    const repair: Edit = { kind: 'repair', choice: { classes: ['safe'] } };
+    const { repair: plan } = await client.start<'foresee'>({
+      kind: 'foresee',
+      image: id,
+      edit: repair,
+    }).promise;
+    expect(plan?.before).toMatchObject({ leaks: 1 });
+    expect(plan?.after).toMatchObject({ leaks: 0, corruptions: 0 });
+    const { pending } = await edit(id, repair);
+    expect(pending?.before.findings).toMatchObject({ leaks: 1 });
+    expect(pending?.after.findings).toMatchObject({ leaks: 0 });
+    expect((await client.undoEdit(id)).pending).toBeUndefined();
+    await client.close(id);
+  });
+
   it('what one would do is said before', async () => {
     const { id } = await client.open(new File([BYTES], 'a.qcow2'));
     const { info } = await edit(id, SNAPSHOT);

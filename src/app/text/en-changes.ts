@@ -38,6 +38,9 @@ export const enChanges = {
     'create-snapshot': (name: string) => `Take the snapshot “${name}”`,
     'apply-snapshot': (name: string) => `Go back to the snapshot “${name}”`,
     'delete-snapshot': (name: string) => `Delete the snapshot “${name}”`,
+    'add-bitmap': (name: string) => `Add the bitmap “${name}”`,
+    'clear-bitmap': (name: string) => `Clear the bitmap “${name}”`,
+    'remove-bitmap': (name: string) => `Remove the bitmap “${name}”`,
     grow: (from: string, to: string) => `Grow the disk from ${from} to ${to}`,
     shrink: (from: string, to: string) => `Shrink the disk from ${from} to ${to}`,
     patch: (name: string) => `What “${name}” describes`,
@@ -208,6 +211,21 @@ export const enChanges = {
     looking: 'Looking what it would free…',
     deleteGo: (name: string) => `Delete snapshot “${name}”`,
     added: 'Added to the changes. Nothing is written yet.',
+  },
+
+  bitmap: {
+    add: 'Add…',
+    addFor: 'Add a bitmap…',
+    addTitle: 'Add a bitmap',
+    addBody:
+      'Marks from now on what changes, for a backup to copy only that. It marks nothing at first.',
+    name: 'Name',
+    sameName: 'There is a bitmap of that name already.',
+    addGo: (name: string) => `Add bitmap “${name}”`,
+    clear: 'Clear',
+    clearFor: (name: string) => `Clear the bitmap ${name}: it marks nothing then`,
+    remove: 'Remove',
+    removeFor: (name: string) => `Remove the bitmap ${name}`,
   },
 
   resize: {

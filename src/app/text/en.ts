@@ -98,7 +98,7 @@ export const en = {
   },
 
   engine: {
-    died: 'The engine stopped unexpectedly. Your files were not changed.',
+    died: 'The engine stopped unexpectedly. No file is half changed.',
     restart: 'Start again',
     copyDetails: 'Copy details',
     copied: 'Copied',

@@ -37,6 +37,9 @@ export const zhChanges: ChangesText = {
     'create-snapshot': (name) => `创建快照“${name}”`,
     'apply-snapshot': (name) => `回到快照“${name}”`,
     'delete-snapshot': (name) => `删除快照“${name}”`,
+    'add-bitmap': (name) => `添加位图“${name}”`,
+    'clear-bitmap': (name) => `清空位图“${name}”`,
+    'remove-bitmap': (name) => `移除位图“${name}”`,
     grow: (from, to) => `将磁盘从 ${from} 扩大到 ${to}`,
     shrink: (from, to) => `将磁盘从 ${from} 缩小到 ${to}`,
     patch: (name) => `“${name}”所描述的更改`,
@@ -190,6 +193,20 @@ export const zhChanges: ChangesText = {
     looking: '正在查看会释放多少空间…',
     deleteGo: (name) => `删除快照“${name}”`,
     added: '已加入更改。尚未写入任何内容。',
+  },
+
+  bitmap: {
+    add: '添加…',
+    addFor: '添加位图…',
+    addTitle: '添加位图',
+    addBody: '从现在起标记发生的更改，使备份只需复制这些部分。起初不标记任何内容。',
+    name: '名称',
+    sameName: '已有同名的位图。',
+    addGo: (name) => `添加位图“${name}”`,
+    clear: '清空',
+    clearFor: (name) => `清空位图 ${name}：之后不标记任何内容`,
+    remove: '移除',
+    removeFor: (name) => `移除位图 ${name}`,
   },
 
   resize: {

@@ -86,7 +86,7 @@ export const zhCN: Text = {
   },
 
   engine: {
-    died: '引擎意外停止，文件未被修改。',
+    died: '引擎意外停止。没有文件停留在改了一半的状态。',
     restart: '重新启动',
     copyDetails: '复制详情',
     copied: '已复制',
