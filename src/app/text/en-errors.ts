@@ -432,7 +432,7 @@ export const enErrors: ErrorSentences = {
   }),
   'worker-died': (d) => ({
     what: 'The engine stopped unexpectedly.',
-    why: `Your files were not changed. The browser says: ${d.reason}.`,
+    why: `No file is half changed. The browser says: ${d.reason}.`,
     now: 'Start it again; the open images are read anew.',
   }),
   internal: (d) => ({

@@ -403,7 +403,7 @@ export const zhErrors: ErrorSentences = {
   }),
   'worker-died': (d) => ({
     what: '引擎意外停止。',
-    why: `文件未被修改。浏览器给出的原因：${d.reason}。`,
+    why: `没有文件停留在改了一半的状态。浏览器给出的原因：${d.reason}。`,
     now: '请重新启动，已打开的镜像会重新读取。',
   }),
   internal: (d) => ({
