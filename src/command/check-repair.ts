@@ -155,8 +155,9 @@ async function repairChange(
   const plan = await runRepair(change.storage, choiceOf(request), {
     signal,
     onAction: (action) => {
-      const isWorthIt = action.chosen && action.kind !== 'clear-dirty';
-      if (isWorthIt) host.stderr(`Repairing ${actionText(action)}\n`);
+      // The real program clears its marks without a word.
+      const isMark = action.kind === 'clear-dirty' || action.kind === 'clear-corrupt';
+      if (action.chosen && !isMark) host.stderr(`Repairing ${actionText(action)}\n`);
     },
   });
   for (const refusal of plan.refusals) {

@@ -99,7 +99,7 @@ async function tryRepair(storage: Storage, choice: RepairChoice, options: Repair
   const log = new RepairLog(choice, options.onAction);
   const { signal, limit = 0 } = options;
   const result = new OverlayStorage(storage);
-  const opened = await mendHeader(result, log);
+  const { opened, doubt } = await mendHeader(result, log);
   const check = async (state: Storage): Promise<CheckReport> =>
     checkQcow2(await openQcow2(state, 'check'), { signal, limit });
   const plan: RepairPlan = {
@@ -121,6 +121,7 @@ async function tryRepair(storage: Storage, choice: RepairChoice, options: Repair
       check,
       before: plan.before,
       recovered,
+      doubt,
     });
     const breathe = breather(options);
     plan.layers = await verifyLayers({ before: result, after: state, recovered, breathe });
@@ -136,13 +137,14 @@ async function tryRepair(storage: Storage, choice: RepairChoice, options: Repair
 interface Rounds extends RunOptions {
   readonly check: (state: Storage) => Promise<CheckReport>;
   readonly before: CheckReport;
+  readonly doubt: boolean;
   readonly recovered: RepairJob['recovered'];
 }
 
 /** Mends until nothing is left that can be, and returns what the check then says. */
 async function mendRounds(state: Overlay, log: RepairLog, rounds: Rounds): Promise<CheckReport> {
   let report = rounds.before;
-  let doubt = false;
+  let { doubt } = rounds;
   for (let round = 0; round < MOST_ROUNDS; round++) {
     throwIfCancelled(rounds.signal);
     if (isClean(report)) break;

@@ -26,6 +26,14 @@ export async function mendSnapshots(job: RepairJob): Promise<Broken[]> {
     moves: false,
     held: new Set(),
   });
+  // A place of no snapshots still has to be a place, or the header is refused.
+  if (header.snapshotCount === 0 && !isAligned(header.snapshotsOffset, job.clusterSize)) {
+    const values = { field: 'snapshotsOffset', from: header.snapshotsOffset, to: 0 };
+    const host = { offset: 64, length: 8 };
+    if (log.add({ kind: 'header-field', class: 'safe', host, values })) {
+      await job.patchHeader({ snapshotsOffset: 0 });
+    }
+  }
   if (snapshots.overhang > 0) {
     job.doubt = true;
     const host = { offset: header.snapshotsOffset, length: job.clusterSize };
