@@ -19,7 +19,7 @@ Looks into disk images, checks them and copies them out.
 Command syntax:
   bench [--image-opts] [-c count] [-d depth] [-f fmt] [-i aio] [-n] [-o offset] [-q] [-s buffer_size] [-S step_size] [-t cache] [-U] filename
   bitmap [--object objectdef] [--image-opts] [-f fmt] [--undo undo_file] (--add | --remove | --clear | --enable | --disable | --merge source)... [-b source_file [-F source_fmt]] [-g granularity] filename bitmap
-  check [--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-T src_cache] [-U] filename
+  check [--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all] [--recover] [--undo undo_file]] [--repair-plan] [-T src_cache] [-U] filename
   checksum [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [-l snapshot] [-p] [-q] [-U] [--file] [--expect=digest | --sums=list] filename
   compare [--object objectdef] [--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
   convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [-U] [-C] [-c] [-p] [-q] [-n] [-r rate_limit] [--salvage | --verify] [--snapshots] [-B backing_file [-F backing_fmt]] [--bitmaps [--skip-broken-bitmaps]] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
@@ -72,6 +72,12 @@ Parameters to bitmap subcommand:
 Parameters to check subcommand:
   the exit code is 0 (sound), 1 (could not be checked), 2 (damaged), 3 (only space is wasted) or
   63 (the format has nothing to check)
+  '-r leaks' repairs what is beyond doubt; '-r all' also what has to be guessed, as long as nothing
+    is given up that can be read. In both, every layer reads the same before and after
+  '--recover' (with '-r all') also puts lost tables back where the disk now reads as empty; without
+    it, they are kept as a snapshot named 'lost+found'
+  '--repair-plan' says what would be done and changes nothing
+  '--undo' keeps what takes the repair back
 
 Parameters to checksum subcommand (which the real program does not have):
   computed is the SHA-256 of what the guest reads: the same for every format and layout, and what
