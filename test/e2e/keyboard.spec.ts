@@ -84,6 +84,6 @@ test('the tabs move by arrows', async ({ page }) => {
   await page.keyboard.press('ArrowRight');
   await expect(page.getByRole('tab', { name: 'Check', exact: true })).toBeFocused();
   await page.keyboard.press('End');
-  await expect(page.getByRole('tab', { name: 'Console' })).toBeFocused();
+  await expect(page.getByRole('tab', { name: 'Changes' })).toBeFocused();
   await expect(page.getByTestId('console-input')).toBeVisible();
 });
