@@ -42,9 +42,25 @@ describe.skipIf(!available)('resize', () => {
     writeFileSync('raw', Buffer.alloc(5_000_192, 'some text that packs well, over and over '));
     await make('qemu-img', ['convert', '-c', '-O', 'qcow2', 'raw', 'x']);
     fork('x');
-    for (const size of ['3M', '1000448', '6M']) {
+    for (const size of ['3M', '983040', '6M']) {
       await both(['resize', '--shrink', 'x', size]);
       await expectSameImage('x');
+    }
+  });
+
+  it('shows no old bytes of the cluster that the disk ended in, unlike the real program', async () => {
+    for (const options of ['cluster_size=64k', 'extended_l2=on', 'compat=0.10']) {
+      writeFileSync('raw', Buffer.alloc(256 * 1024, 'old'));
+      const how = options === 'compat=0.10' ? ['-c'] : [];
+      await make('qemu-img', ['convert', ...how, '-O', 'qcow2', '-o', options, 'raw', 'y']);
+      for (const size of ['100352', '256k']) {
+        expect((await ours(['resize', '--shrink', 'y', size])).exitCode).toBe(0);
+      }
+      await make('qemu-img', ['convert', '-O', 'raw', 'y', 'y.raw']);
+      const expected = Buffer.alloc(256 * 1024);
+      expected.fill('old', 0, 100352);
+      expect(readFileSync('y.raw').equals(expected), options).toBe(true);
+      expect((await qemuImg(['check', 'y'])).stdout).toMatch(/^No errors/);
     }
   });
 
@@ -65,7 +81,7 @@ describe.skipIf(!available)('resize', () => {
     await make('qemu-img', ['bitmap', '--add', '--disable', '-g', '64k', 'x', 'off']);
     await writeTo('x', ['write -P 1 0 40M']);
     fork('x');
-    for (const size of ['33555456', '+10M', '600M', '1M', '512', '64M']) {
+    for (const size of ['33619968', '+10M', '600M', '1M', '512']) {
       await both(['resize', '--shrink', 'x', size]);
       // The real program writes bitmaps anew at each opening, and so elsewhere.
       await expectSameImage('x', { isAsLong: false });

@@ -119,8 +119,9 @@ async function grow(image: Qcow2Image, size: number, options: Qcow2ResizeOptions
   const asked = options.preallocation ?? 'off';
   const preallocation = asked === 'off' && header.dataFileRaw ? 'metadata' : asked;
   const isHiding = hidesBacking(image, size, options);
-  if ((preallocation === 'off' && !isHiding) || size === image.size) return;
+  if (size === image.size) return;
   const grown = await reopenQcow2(image);
+  if (preallocation === 'off' && !isHiding) return clearTail(grown, image.size, options);
   const added = new AddedRange(grown, await editQcow2(grown), image.size, options);
   await added.fillHead(preallocation, isHiding);
   await added.fillClusters(preallocation, isHiding);
@@ -134,6 +135,28 @@ export async function reopenQcow2(image: Qcow2Image): Promise<Qcow2Image> {
   again.dataFile = image.dataFile;
   again.cipher = image.cipher;
   return again;
+}
+
+/**
+ * What was cut off within a cluster is still in it. The real program lets it show again; here it
+ * reads as the zeros that everything new is.
+ * @param image as it is now
+ * @param end where the disk ended before, bytes
+ */
+async function clearTail(
+  image: Qcow2Image,
+  end: number,
+  options: Qcow2ResizeOptions,
+): Promise<void> {
+  const { clusterSize } = image;
+  const length = Math.min(alignUp(end, clusterSize), image.size) - end;
+  if (length === 0) return;
+  const tail = await image.map(end, length);
+  if (!tail.some(({ kind }) => kind === 'data' || kind === 'compressed')) return;
+  const writer = await editQcow2(image);
+  const below = image.backing === undefined ? undefined : options.readBelow;
+  await new GuestWriter(image, writer, below).zero(end, length);
+  await writer.flush();
 }
 
 /** Takes everything out of the active tables that begins at or behind `size` (bytes). */
