@@ -14,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anyImage } from '../images/arbitrary.ts';
 import { buildQcow2 } from '../images/build-qcow2.ts';
 import { randomFor, wound } from '../images/wounds.ts';
-import { FOUND_BY_CHECK, makeBases, type Base } from './damage.ts';
+import { FOUND_BY_CHECK, HEADERS, makeBases, type Base } from './damage.ts';
 import { available, hashOf, make, ours, qemuImg } from './programs.ts';
 import { COPIED, Qcow2Editor } from './qcow2-editor.ts';
 
@@ -104,6 +104,42 @@ describe.skipIf(!available)('damage of every kind', () => {
     const { stderr, exitCode } = await qemuImg(['check', image]);
     expect(`${String(exitCode)} ${stderr}`).toBe('0 ');
     if (before !== undefined) expect(await contentOf(image)).toBe(before);
+  });
+});
+
+const MENDABLE = [
+  'header_length 103',
+  'header_length behind the cluster',
+  'l1_size 0',
+  'l1_size 4194305',
+  'refcount table at an odd place',
+  'refcount_table_clusters 129',
+  'extension too long',
+  'bitmaps extension of 16 bytes',
+  'bitmaps extension: no bitmaps',
+  'bitmaps extension: directory at an odd place',
+  'bitmaps extension: directory of zeros',
+  'crypto extension without encryption',
+  'backing format of 16 bytes',
+];
+
+describe.skipIf(!available)('headers that keep an image from being opened', () => {
+  it.each(MENDABLE)('%s', async (name) => {
+    const header = HEADERS.find((one) => one.name === name);
+    const image = damaged('big', header?.edit ?? (() => undefined));
+    expect(await realCheck(image)).toBe(1);
+    await ours(['check', '-q', '-r', 'all', image]);
+    expect(await realCheck(image)).toBe(0);
+    expect(await contentOf(image)).toBe(await contentOf(bases?.big ?? ''));
+  });
+
+  it('says what it cannot mend, and leaves that alone', async () => {
+    const image = damaged('big', (i) => i.setBit('incompatible', 5));
+    const bytes = readFileSync(image);
+    const { exitCode, stderr } = await ours(['check', '-r', 'all', image]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('Unsupported qcow2 feature(s)');
+    expect(readFileSync(image).equals(bytes)).toBe(true);
   });
 });
 

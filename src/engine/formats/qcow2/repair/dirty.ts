@@ -1,8 +1,7 @@
 /** An image that was not closed cleanly is repaired before it is changed, as QEMU does. */
-import { isImageError } from '../../../errors.ts';
-import type { Storage } from '../../../storage/storage.ts';
+import { readPadded, type Storage } from '../../../storage/storage.ts';
 import { isQcow2 } from '../header.ts';
-import { openQcow2 } from '../image.ts';
+import { HEADER_V2, HEADER_V3 } from '../layout.ts';
 import { runRepair, type RepairOptions } from './index.ts';
 import { CHOICE_ALL, type RepairPlan } from './plan.ts';
 
@@ -16,20 +15,17 @@ export async function repairDirty(
   storage: Storage,
   options: RepairOptions = {},
 ): Promise<RepairPlan | undefined> {
-  const magic = new Uint8Array(4);
-  await storage.read(0, magic);
-  if (!isQcow2(new Uint8Array([...magic, ...new Uint8Array(68)])) || !(await isDirty(storage))) {
-    return undefined;
-  }
+  if (!isDirty(await readPadded(storage, 0, HEADER_V3.size))) return undefined;
   return runRepair(storage, CHOICE_ALL, options);
 }
 
-async function isDirty(storage: Storage): Promise<boolean> {
-  try {
-    const { header } = await openQcow2(storage, 'check');
-    return header.dirty && !header.corrupt;
-  } catch (error) {
-    if (isImageError(error, 'cancelled')) throw error;
-    return false;
-  }
+/** Only that bit is looked at: whoever opens the image says what is wrong with the rest. */
+function isDirty(bytes: Uint8Array): boolean {
+  if (!isQcow2(bytes) || HEADER_V2.read(bytes).version !== 3) return false;
+  const { incompatibleFeatures } = HEADER_V3.read(bytes);
+  return (incompatibleFeatures & MARKS) === DIRTY;
 }
+
+/** Dirty and corrupt: one that is both is refused anyway. */
+const MARKS = 3n;
+const DIRTY = 1n;
