@@ -159,6 +159,7 @@ async function run(image: OpenImage, way: Way): Promise<void> {
     throw error;
   }
   await note?.forget();
+  state.saved = pending;
   if (inFile) await images.readAgain(image);
   const now = image.changes;
   now.result = result;

@@ -134,6 +134,8 @@ class Images {
     const stale = name === undefined && (image.changed || image.problem?.code === 'file-gone');
     const other = chosen ?? (stale && handle === undefined ? await chooseOne() : undefined);
     if (other === undefined && stale && handle === undefined) return;
+    // They may fit what the file is now, and they may not: that is for the person to try.
+    if (image.unsaved > 0) image.changes.lost = image.pending?.edits ?? [];
     await this.#letGo(image);
     try {
       if (other !== undefined) image.chosen = other;

@@ -242,6 +242,10 @@ test('a file that changed meanwhile is not written', async ({ page }) => {
   await expect(page.getByTestId('error')).toHaveAttribute('data-code', 'file-changed');
   await expect(page.getByTestId('file-changed')).toBeVisible();
   expect(readFileSync(await readBehind(page, 'disk.qcow2')).equals(other)).toBe(true);
+  await page.getByTestId('file-changed').getByRole('button', { name: 'Read again' }).click();
+  await expect(page.getByTestId('lost-changes')).toContainText('1 change was not saved');
+  await page.getByRole('button', { name: 'Make it again' }).click();
+  await expect(page.getByTestId('pending')).toContainText('Take the snapshot “late”');
 });
 
 test('patch and script: sh makes of the original what the copy is', async ({ page }) => {

@@ -85,5 +85,5 @@ test('the tabs move by arrows', async ({ page }) => {
   await expect(page.getByRole('tab', { name: 'Check', exact: true })).toBeFocused();
   await page.keyboard.press('End');
   await expect(page.getByRole('tab', { name: 'Changes' })).toBeFocused();
-  await expect(page.getByTestId('console-input')).toBeVisible();
+  await expect(page.getByTestId('no-changes')).toBeVisible();
 });

@@ -150,7 +150,7 @@ export const enChanges = {
   },
 
   lost: (n: number) =>
-    `${count(n, 'change was', 'changes were')} not saved when the engine stopped. The file is as it was.`,
+    `${count(n, 'change was', 'changes were')} not saved, and the image was read anew without ${n === 1 ? 'it' : 'them'}.`,
   again: (n: number) => `Make ${n === 1 ? 'it' : 'them'} again`,
   forget: 'Forget',
 

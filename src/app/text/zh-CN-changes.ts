@@ -138,7 +138,7 @@ export const zhChanges: ChangesText = {
     close: '关闭此结果',
   },
 
-  lost: (n) => `引擎停止时有 ${n} 项更改尚未保存。文件保持原样。`,
+  lost: (n) => `有 ${n} 项更改未保存，重新读取的镜像不包含它们。`,
   again: (n) => `重新进行这 ${n} 项更改`,
   forget: '忽略',
 
