@@ -103,6 +103,19 @@ describe('repairs of damaged images', () => {
     expect(tally.clean / tally.damaged).toBeGreaterThanOrEqual(0.9);
   });
 
+  it('do not put anything where a damaged pointer leads', async () => {
+    // Seed 3889: the L1 table is said to be right behind the end of the file.
+    const base = await memory(damagedImage(3889));
+    const before = await readLayers(base);
+    for (const choice of [CHOICE_ALL, CHOICE_SAFE]) {
+      const done = await repaired(base, choice);
+      expect(done).toBeDefined();
+      if (done !== undefined) {
+        expect(lossesBetween(before, await readLayers(done.overlay))).toEqual([]);
+      }
+    }
+  });
+
   it('are planned without a change, and done as planned', async () => {
     let looked = 0;
     for (let seed = 0; looked < 20; seed++) {

@@ -56,8 +56,10 @@ function claimL1(job: RepairJob, layer: Layer): void {
   const use = layer.index < 0 ? USE.l1 : USE.snapshotL1;
   const inFile = Math.max(0, Math.min(layer.size * 8, job.fileSize - layer.offset));
   if (inFile > 0 && claim(job, layer.offset, inFile, use)) layer.moves = true;
+  if (layer.offset + layer.size * 8 > job.fileSize) noteOutside(job, layer.offset, layer.size * 8);
   // The last cluster may be cut short, as QEMU has it.
-  if (layer.offset + layer.size * 8 - job.fileSize >= job.clusterSize) layer.moves = true;
+  const isOutside = layer.offset + layer.size * 8 - job.fileSize >= job.clusterSize;
+  if (isOutside || layer.offset >= job.fileSize) layer.moves = true;
 }
 
 /** A bitmap's places are its own, or it is dropped or moved by whoever mends bitmaps. */
