@@ -217,7 +217,6 @@ describe.skipIf(!available)('the same answer to', () => {
 
 describe.skipIf(!available)('refused, and not silently', () => {
   it.each([
-    ['check -r all a.qcow2', 'Repairing (-r) is not supported by this version'],
     [
       'check --object authz-list,id=a a.qcow2',
       '--object authz-list is not supported by this version',
