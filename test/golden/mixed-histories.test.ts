@@ -10,8 +10,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MixedLife } from './mixed-life.ts';
 import { available } from './programs.ts';
 
-const RANGE = (process.env['MIXED_HISTORIES'] ?? '0-6').split('-').map(Number);
-const [FIRST = 0, LAST = 6] = RANGE;
+const RANGE = (process.env['MIXED_HISTORIES'] ?? '0-4').split('-').map(Number);
+const [FIRST = 0, LAST = 4] = RANGE;
 const KEEP = process.env['MIXED_KEEP'];
 const STEPS = 50;
 

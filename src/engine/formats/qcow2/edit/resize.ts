@@ -123,7 +123,7 @@ async function grow(image: Qcow2Image, size: number, options: Qcow2ResizeOptions
   const grown = await reopenQcow2(image);
   if (preallocation === 'off' && !isHiding) return clearTail(grown, image.size, options);
   const added = new AddedRange(grown, await editQcow2(grown), image.size, options);
-  await added.fillHead(preallocation, isHiding);
+  await added.fillHead(preallocation);
   await added.fillClusters(preallocation, isHiding);
 }
 
@@ -264,21 +264,11 @@ class AddedRange {
   }
 
   /** What is new in the cluster that the disk ended in. */
-  async fillHead(preallocation: Qcow2Options['preallocation'], isHiding: boolean): Promise<void> {
+  async fillHead(preallocation: Qcow2Options['preallocation']): Promise<void> {
     const length = Math.min(this.#headEnd, this.#image.size) - this.#start;
     if (length === 0) return;
     if (preallocation === 'off') return this.#guest.zero(this.#start, length);
-    const isThere = await this.#isData();
-    if (preallocation !== 'metadata' || isHiding || !isThere) {
-      await this.#guest.write(this.#start, new Uint8Array(length));
-    }
-  }
-
-  /** Whether the cluster that the disk ended in has a place of its own. */
-  async #isData(): Promise<boolean> {
-    const { clusterSize } = this.#image;
-    const [extent] = await this.#image.map(alignDown(this.#start, clusterSize), SECTOR);
-    return extent !== undefined && extent.kind !== 'compressed' && extent.hostOffset >= 0;
+    await this.#guest.write(this.#start, new Uint8Array(length));
   }
 
   /** The clusters that are wholly new. */
