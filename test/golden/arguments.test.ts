@@ -223,7 +223,6 @@ describe.skipIf(!available)('refused, and not silently', () => {
     ],
     ['create -f vmdk x 1M', "Creating 'vmdk' is not supported by this version"],
     ['convert -O vmdk a.qcow2 o', "Converting to 'vmdk' is not supported by this version"],
-    ['bench -w a.qcow2', 'A write test (-w) is not supported by this version'],
     ['convert -o nocow=on a.qcow2 o', 'The option nocow is not supported by this version'],
     [
       'info -f vmdk a.qcow2',
