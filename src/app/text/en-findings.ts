@@ -13,9 +13,12 @@ export interface FindingSentence {
 }
 
 const COPY_FIRST = 'Keep a copy of the file before any repair.';
-const REPAIR_ALL = `${COPY_FIRST} “qemu-img check -r all” can set this right.`;
-const NO_REPAIR =
-  'There is no repair that brings the lost data back. Save what is readable (Convert), or go back to a backup.';
+const REPAIR =
+  'The repair sets this right; its plan shows what it changes before anything is written.';
+const LOST =
+  'What cannot be read there stays lost: save what is readable (Convert), or go back to a backup. The repair makes the tables sound again.';
+const TWO_OWNERS =
+  'The repair gives each owner a cluster of its own. Which of them has the right content, nobody can tell.';
 const DO_NOT_RUN = 'Do not start a virtual machine from this file before it is repaired.';
 
 /** What an explanation is for: a kind of finding, or one that other damage puts in a new light. */
@@ -27,70 +30,70 @@ export const enFindings: Record<FindingTopic, FindingSentence> = {
     meaning:
       'They are counted as used, but nothing uses them. Other tables are damaged: these clusters may be the data that the damaged entries pointed at.',
     consequence: 'Freeing them now would let the next write destroy what could still be found.',
-    advice: `${COPY_FIRST} Do not run “qemu-img check -r leaks”: it frees them. Deal with the damage first.`,
+    advice: `${COPY_FIRST} Do not run QEMU’s own “qemu-img check -r leaks”: it frees them. The repair here keeps them as long as anything may need them.`,
   },
   'refcount-contested': {
     title: 'Clusters with more than one owner',
     meaning:
       'More tables point at these clusters than their reference count says, and not all of them can be right.',
     consequence: 'One of the owners reads foreign content. A write by one destroys the other.',
-    advice: `${DO_NOT_RUN} ${COPY_FIRST} “qemu-img check -r all” makes the counts agree, but the content of one owner stays wrong.`,
+    advice: `${DO_NOT_RUN} ${TWO_OWNERS}`,
   },
   leak: {
     title: 'Wasted space',
     meaning: 'These clusters are counted as used, but nothing uses them.',
     consequence: 'No data is concerned. The file is larger than it needs to be.',
     advice:
-      'Nothing is urgent. “qemu-img check -r leaks” frees them without risk, and so does every conversion to a new file.',
+      'Nothing is urgent. The repair frees them without risk, and so does every conversion to a new file.',
   },
   'refcount-low': {
     title: 'Clusters used more often than counted',
     meaning: 'More tables point at these clusters than their reference count says.',
     consequence: 'A write may go into data that something else still needs, or free it too early.',
-    advice: `${DO_NOT_RUN} ${REPAIR_ALL}`,
+    advice: `${DO_NOT_RUN} ${REPAIR}`,
   },
   'refcount-zero': {
     title: 'Used clusters counted as free',
     meaning: 'These clusters hold data or tables, but their reference count is zero.',
     consequence: 'The next write may take them as free space and overwrite what is there.',
-    advice: `${DO_NOT_RUN} ${REPAIR_ALL} It rebuilds all counts.`,
+    advice: `${DO_NOT_RUN} ${REPAIR}`,
   },
   'refcount-unreadable': {
     title: 'Reference counts that cannot be read',
     meaning: 'The table that should hold the counts of these clusters is misplaced.',
     consequence: 'It cannot be said whether they are used. Writing is not safe.',
-    advice: `${DO_NOT_RUN} Convert the image into a new file: reading does not need the counts.`,
+    advice: `${DO_NOT_RUN} ${REPAIR}`,
   },
   'reftable-reserved-bits': {
     title: 'Impossible entry in the reference count table',
     meaning: 'Bits are set that every valid entry has at zero.',
     consequence: 'The counts of a whole stretch of the file are lost. The data itself is not.',
-    advice: `${DO_NOT_RUN} Convert the image into a new file.`,
+    advice: `${DO_NOT_RUN} ${REPAIR}`,
   },
   'refblock-unaligned': {
     title: 'Misplaced reference count block',
     meaning: 'The reference count table points between two clusters.',
     consequence: 'The counts of a whole stretch of the file are lost. The data itself is not.',
-    advice: `${DO_NOT_RUN} Convert the image into a new file.`,
+    advice: `${DO_NOT_RUN} ${REPAIR}`,
   },
   'refblock-outside': {
     title: 'Reference count block behind the end of the file',
     meaning: 'The reference count table points to a place that the file does not have.',
     consequence: 'The file was cut off, or its table is damaged.',
-    advice: `Compare the length of the file with its source first. ${REPAIR_ALL}`,
+    advice: `Compare the length of the file with its source first. ${REPAIR}`,
   },
   'refblock-shared': {
     title: 'Reference count block that is not used exactly once',
     meaning: 'Something else uses the same cluster as a reference count block.',
     consequence: 'Writing one destroys the other.',
-    advice: `${DO_NOT_RUN} ${REPAIR_ALL}`,
+    advice: `${DO_NOT_RUN} ${REPAIR}`,
   },
   'reference-outside': {
     title: 'Pointers behind the end of the file',
     meaning: 'Tables point to clusters that the file does not have.',
     consequence: 'The guest reads zeros there: that data is missing.',
     advice:
-      'Compare the length of the file with its source: a download or copy that was cut off is the usual cause. Fetch it again if you can.',
+      'Compare the length of the file with its source: a download or copy that was cut off is the usual cause. Fetch it again if you can. The repair can drop pointers whose data is not there.',
   },
   'refcount-overflow': {
     title: 'More references than can be counted',
@@ -102,69 +105,69 @@ export const enFindings: Record<FindingTopic, FindingSentence> = {
     title: 'Impossible entry in an L1 table',
     meaning: 'Bits are set that every valid entry has at zero: foreign data got into the table.',
     consequence: 'A whole stretch of the disk may be mapped wrongly.',
-    advice: `${DO_NOT_RUN} ${NO_REPAIR}`,
+    advice: `${DO_NOT_RUN} ${REPAIR}`,
   },
   'l2-reserved-bits': {
     title: 'Impossible entry in an L2 table',
     meaning: 'Bits are set that every valid entry has at zero: foreign data got into the table.',
     consequence: 'The guest data at this place may be wrong.',
-    advice: `${DO_NOT_RUN} ${NO_REPAIR}`,
+    advice: `${DO_NOT_RUN} ${REPAIR}`,
   },
   'l2-unaligned': {
     title: 'Misplaced L2 table',
     meaning: 'An L1 entry points between two clusters.',
     consequence: 'The stretch of the disk that this table maps cannot be read.',
-    advice: NO_REPAIR,
+    advice: LOST,
   },
   'data-unaligned': {
     title: 'Misplaced data cluster',
     meaning: 'An L2 entry points between two clusters.',
     consequence: 'This piece of the disk cannot be read.',
-    advice: NO_REPAIR,
+    advice: LOST,
   },
   'zero-unaligned': {
     title: 'Misplaced reserved cluster',
     meaning: 'The entry reads as zeros, but the room kept for it lies between two clusters.',
     consequence: 'Reading gives zeros as it should; writing there fails.',
-    advice: REPAIR_ALL,
+    advice: REPAIR,
   },
   'compressed-copied': {
     title: 'Compressed cluster with a mark that it must not have',
     meaning: 'The “may be overwritten” flag is set on a compressed cluster.',
     consequence: 'A write may go over compressed data of its neighbours.',
-    advice: `${DO_NOT_RUN} Convert the image into a new file.`,
+    advice: `${DO_NOT_RUN} ${REPAIR}`,
   },
   'copied-l1': {
     title: 'L1 entry that disagrees with the reference count',
     meaning: 'The “used only once” flag of the entry is not what the count says.',
     consequence:
       'If the flag is set wrongly, a write can damage a snapshot. If it is missing, writes are only slower.',
-    advice: REPAIR_ALL,
+    advice: REPAIR,
   },
   'copied-l2': {
     title: 'L2 entry that disagrees with the reference count',
     meaning: 'The “used only once” flag of the entry is not what the count says.',
     consequence:
       'If the flag is set wrongly, a write can damage a snapshot. If it is missing, writes are only slower.',
-    advice: REPAIR_ALL,
+    advice: REPAIR,
   },
   'snapshot-l1-unaligned': {
     title: 'Snapshot with a misplaced table',
     meaning: 'The snapshot points to its L1 table between two clusters.',
     consequence: 'The snapshot cannot be used. All its own clusters look like wasted space.',
-    advice: `${COPY_FIRST} Beware: every repair with qemu-img frees the clusters of this snapshot for good.`,
+    advice: `${COPY_FIRST} Beware: every repair with QEMU’s own qemu-img frees the clusters of this snapshot for good. The repair here looks for the table first.`,
   },
   'snapshot-l1-too-large': {
     title: 'Snapshot with an impossible table size',
     meaning: 'The snapshot claims an L1 table larger than 32 MiB.',
     consequence: 'The snapshot cannot be used. All its own clusters look like wasted space.',
-    advice: `${COPY_FIRST} Beware: every repair with qemu-img frees the clusters of this snapshot for good.`,
+    advice: `${COPY_FIRST} Beware: every repair with QEMU’s own qemu-img frees the clusters of this snapshot for good. The repair here looks for the table first.`,
   },
   'snapshot-incomplete': {
     title: 'Snapshot entry that lacks fields',
     meaning: 'The entry is shorter than version 3 of the format demands.',
     consequence: 'The size of the disk at the time of the snapshot is not recorded.',
-    advice: REPAIR_ALL,
+    advice: REPAIR,
   },
   'snapshot-table-invalid': {
     title: 'Snapshot table that cannot be read',
@@ -188,32 +191,32 @@ export const enFindings: Record<FindingTopic, FindingSentence> = {
     title: 'Compressed cluster where none may be',
     meaning: 'The data of this image is in another file, which cannot hold compressed clusters.',
     consequence: 'The guest data at this place cannot be relied on.',
-    advice: NO_REPAIR,
+    advice: LOST,
   },
   'compressed-subclusters': {
     title: 'Compressed cluster with marks that it must not have',
     meaning: 'A compressed cluster is a whole, but this entry also describes parts of it.',
     consequence: 'The guest data at this place cannot be relied on.',
-    advice: NO_REPAIR,
+    advice: REPAIR,
   },
   'subclusters-contradict': {
     title: 'Subcluster that is both data and zeros',
     meaning: 'The entry says of one part that it holds data and that it reads as zeros.',
     consequence: 'Reading this piece of the disk fails.',
-    advice: NO_REPAIR,
+    advice: LOST,
   },
   'subclusters-unallocated': {
     title: 'Subclusters without a cluster',
     meaning: 'The entry says that parts hold data, but names no place for them.',
     consequence: 'Reading this piece of the disk fails.',
-    advice: NO_REPAIR,
+    advice: LOST,
   },
   'zero-in-v2': {
     title: 'Mark that version 2 does not have',
     meaning:
       'An entry says “reads as zeros”, which exists since version 3. qemu-img check does not report it.',
     consequence: 'Reading this piece of the disk fails.',
-    advice: 'Find out which program wrote it. A conversion stops at this place.',
+    advice: `Find out which program wrote it. ${REPAIR}`,
   },
   'io-error': {
     title: 'Table that could not be read',
@@ -226,15 +229,14 @@ export const enFindings: Record<FindingTopic, FindingSentence> = {
     meaning:
       'The program that wrote it last did not finish: a crash, a power cut, or it is still running.',
     consequence: 'Reference counts may lag behind. The guest data is normally fine.',
-    advice:
-      'If a virtual machine is using the file, stop it first. QEMU sets this right when it opens the file for writing.',
+    advice: `If a virtual machine is using the file, stop it first. ${REPAIR} QEMU does the same when it opens the file for writing.`,
   },
   'corrupt-bit': {
     title: 'Marked as corrupt by QEMU',
     meaning:
       'QEMU met an impossible write to this file and marked it, so that it is not written again.',
     consequence: 'It can be read, not written. A virtual machine will not start from it.',
-    advice: `Save the data first (Convert). ${REPAIR_ALL}`,
+    advice: `Save the data first (Convert). ${REPAIR}`,
   },
   truncated: {
     title: 'The end of the file is missing',
@@ -247,7 +249,7 @@ export const enFindings: Record<FindingTopic, FindingSentence> = {
     title: 'One cluster, two owners',
     meaning: 'Two different structures claim the same cluster. One of them holds foreign content.',
     consequence: 'Writing one destroys the other, and one of the two is already wrong.',
-    advice: `${DO_NOT_RUN} Save what is readable (Convert), or go back to a backup.`,
+    advice: `${DO_NOT_RUN} ${TWO_OWNERS}`,
   },
 };
 

@@ -197,7 +197,7 @@ export const enImage = {
     leadsTo: 'What it leads to',
     doNow: 'What to do',
     severity: { corruption: 'Damage', leak: 'Harmless', error: 'Not checked', notice: 'Note' },
-    repair: { safe: 'Repair is safe', guess: 'Repair is a guess', none: 'No repair' },
+    repair: { safe: 'Repair is safe', guess: 'Repair is a guess', none: 'No sure repair' },
     columns: { host: 'In the file', guest: 'On the disk', values: 'Values', owners: 'Used by' },
     ofSnapshot: (name: string) => `snapshot “${name}”`,
     atGuest: (offset: string) => `at ${offset}`,

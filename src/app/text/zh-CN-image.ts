@@ -189,7 +189,7 @@ export const zhImage: ImageText = {
     leadsTo: '后果',
     doNow: '怎么办',
     severity: { corruption: '损坏', leak: '无害', error: '未检查', notice: '提示' },
-    repair: { safe: '可安全修复', guess: '修复带有猜测', none: '无法修复' },
+    repair: { safe: '可安全修复', guess: '修复带有猜测', none: '无可靠修复' },
     columns: { host: '文件中的位置', guest: '磁盘上的位置', values: '数值', owners: '使用者' },
     ofSnapshot: (name) => `快照“${name}”`,
     atGuest: (offset) => `位于 ${offset}`,

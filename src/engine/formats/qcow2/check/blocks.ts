@@ -289,7 +289,7 @@ export class RefcountBlocks {
         index,
         unaligned: this.table.isAligned(index) ? 0 : 1,
       },
-      repair: 'none',
+      repair: 'safe',
     }));
   }
 }

@@ -269,10 +269,21 @@ export class ReferenceWalk {
       ...(host === undefined ? {} : { host }),
       ...(guest === undefined ? {} : { guest }),
       values,
-      repair: kind === 'zero-unaligned' || kind === 'compressed-copied' ? 'safe' : 'none',
+      repair: REPAIRS[kind] ?? 'none',
     }));
   }
 }
+
+/** How sure the repair of a table entry is, where it loses nothing that could be read. */
+const REPAIRS: Partial<Record<FindingKind, Finding['repair']>> = {
+  'l1-reserved-bits': 'safe',
+  'l2-reserved-bits': 'safe',
+  'zero-unaligned': 'safe',
+  'compressed-copied': 'safe',
+  'compressed-subclusters': 'safe',
+  'zero-in-v2': 'guess',
+  'subclusters-contradict': 'guess',
+};
 
 function countEntries(l1: Table): number {
   let entries = 0;
