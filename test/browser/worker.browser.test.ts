@@ -64,7 +64,17 @@ async function clean(): Promise<void> {
   await scratch.clear();
 }
 
-beforeAll(clean);
+/** Workers that another test has killed leave files behind, which only time lets others remove. */
+async function forgetKilled(): Promise<void> {
+  const root = await navigator.storage.getDirectory();
+  const folder = await root.getDirectoryHandle('unfinished', { create: true });
+  for (const name of await unfinished()) await folder.removeEntry(name);
+}
+
+beforeAll(async () => {
+  await clean();
+  await forgetKilled();
+});
 afterEach(clean);
 afterAll(() => client.stop());
 
