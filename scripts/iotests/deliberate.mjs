@@ -3,6 +3,8 @@
  * @type {Record<string, string | undefined>}
  */
 export const DELIBERATE = {
+  '060': 'repairs of our own: other words, and more is mended',
+  '061': 'repairs of our own: other words, refcounts are mended in place',
   153: 'files are not locked against other programs',
   162: 'the words about a protocol that is not installed',
   178: 'holes of a raw file are not asked for: all of it counts as data',

@@ -75,7 +75,11 @@ const TEXTS: Texts = {
   'bitmap-dropped': (value) => `bitmap '${value('name')}', which cannot be read: dropped`,
   'bitmaps-extension-dropped': () => 'bitmaps, which cannot be read: dropped',
   'header-field': (value) => `header field ${value('field')}: ${value('to')}`,
-  'header-rebuilt': () => 'header: made anew',
+  'header-rebuilt': (value) =>
+    `header: made anew (version ${value('version')}, clusters of ${value('clusterSize')}, ` +
+    `${value('snapshots')} snapshots); the size of the disk is not known: ${value('size')} ` +
+    `is what its tables or partitions reach to; a backing file cannot be known: ` +
+    `what is not allocated reads as zeros`,
   'clear-dirty': () => 'dirty bit: cleared',
   'clear-corrupt': () => 'corrupt bit: cleared',
   'clear-autoclear': () => 'autoclear bits that do not hold: cleared',

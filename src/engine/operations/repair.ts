@@ -1,4 +1,5 @@
 /** Repairing an image: a plan that has been tried, and the repair itself. */
+import { readPartitions } from '../guest/partitions.ts';
 import type { Storage } from '../storage/storage.ts';
 import {
   planRepair as planQcow2,
@@ -23,7 +24,7 @@ export function planRepair(
   choice: RepairChoice,
   options?: RepairOptions,
 ): Promise<RepairPlan> {
-  return planQcow2(storage, choice, options);
+  return planQcow2(storage, choice, { readPartitions, ...options });
 }
 
 /**
@@ -36,5 +37,5 @@ export function runRepair(
   choice: RepairChoice,
   options?: RepairOptions,
 ): Promise<RepairPlan> {
-  return runQcow2(storage, choice, options);
+  return runQcow2(storage, choice, { readPartitions, ...options });
 }

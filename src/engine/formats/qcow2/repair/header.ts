@@ -1,6 +1,6 @@
 /** Mending the header, so that the image can be opened at all. Specification: «Header». */
 import type { Field } from '../../../binary/struct.ts';
-import { alignUp, powerOfTwo } from '../../../binary/units.ts';
+import { alignUp, powerOfTwo, TWO_32 } from '../../../binary/units.ts';
 import { isImageError, type ErrorDetails } from '../../../errors.ts';
 import type { Overlay } from '../../../storage/overlay.ts';
 import { readPadded } from '../../../storage/storage.ts';
@@ -8,6 +8,8 @@ import { KNOWN_HEADER_LENGTH } from '../edit/header-writer.ts';
 import { lenientExtensions } from '../extensions.ts';
 import { openQcow2 } from '../image.ts';
 import { EXTENSION, EXTENSION_TYPE, HEADER_V2, HEADER_V3, LIMITS } from '../layout.ts';
+import { decodeBlock } from '../refcounts.ts';
+import { readTable } from '../tables.ts';
 import type { RepairClass, RepairLog } from './plan.ts';
 
 /** What became of the header. */
@@ -115,11 +117,42 @@ async function mendL1Size(storage: Overlay, log: RepairLog, header: Uint8Array):
   const isExtended = version === 3 && (HEADER_V3.read(header).incompatibleFeatures & 16n) !== 0n;
   const clusterSize = powerOfTwo(clusterBits);
   const needed = Math.ceil(size / ((clusterSize / (isExtended ? 16 : 8)) * clusterSize));
+  // With another cluster size than the image has, every table would be taken for something else.
+  if (!(await countsFit(storage, header))) return false;
   // A table that is too short for its disk may as well be a disk that says too much of itself.
   if (needed * 8 > LIMITS.l1Bytes || l1TableOffset + needed * 8 > storage.size) return false;
   if (!note(log, 'guess', 'l1Size', l1Size, needed)) return false;
   await patch(storage, HEADER_V2.fields.l1Size, needed);
   return true;
+}
+
+/**
+ * Whether the refcounts, read with the cluster size of the header, count the header and reach about
+ * as far as the file does: only with the right one do they.
+ */
+async function countsFit(storage: Overlay, header: Uint8Array): Promise<boolean> {
+  const fields = HEADER_V2.read(header);
+  const { refcountTableOffset: offset, refcountTableClusters: clusters } = fields;
+  const clusterSize = powerOfTwo(fields.clusterBits);
+  const length = clusters * clusterSize;
+  if (length > LIMITS.refcountTableBytes || offset + length > storage.size) return false;
+  const bits = fields.version === 3 ? powerOfTwo(HEADER_V3.read(header).refcountOrder) : 16;
+  const entries = (clusterSize * 8) / bits;
+  const table = await readTable(storage, offset, length / 8);
+  const countsOf = async (index: number) => {
+    const at = (table[index * 2] as number) * TWO_32 + (table[index * 2 + 1] as number);
+    if (at === 0 || at % clusterSize !== 0 || at + clusterSize > storage.size) return undefined;
+    return decodeBlock(await readPadded(storage, at, clusterSize), bits);
+  };
+  let last = table.length / 2 - 1;
+  while (last > 0 && table[last * 2] === 0 && table[last * 2 + 1] === 0) last--;
+  const first = await countsOf(0);
+  const end = last === 0 ? first : await countsOf(last);
+  if (first?.[0] !== 1 || end === undefined) return false;
+  let index = end.length - 1;
+  while (index > 0 && end[index] === 0) index--;
+  const reach = (last * entries + index + 1) * clusterSize;
+  return reach > storage.size / 2 && reach <= alignUp(storage.size, clusterSize) + clusterSize;
 }
 
 /**

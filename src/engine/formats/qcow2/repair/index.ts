@@ -19,6 +19,7 @@ import { mendCopied } from './copied.ts';
 import { clearFlags, mendHeader } from './header.ts';
 import { RepairJob } from './job.ts';
 import { mendLayer } from './layers.ts';
+import { lacksMagic, rebuildHeader, type LostHeaderOptions } from './lost-header.ts';
 import { rescueTables } from './put-back.ts';
 import { RepairLog, type RepairAction, type RepairChoice, type RepairPlan } from './plan.ts';
 import { mendRefcounts } from './refcounts.ts';
@@ -28,7 +29,7 @@ import { findSuspects } from './suspects.ts';
 import { takeSurvey } from './survey.ts';
 import { verifyLayers } from './verify.ts';
 
-export interface RepairOptions extends RunOptions {
+export interface RepairOptions extends LostHeaderOptions {
   /** Hears of each action as it is decided. */
   onAction?: ((action: RepairAction) => void) | undefined;
   /** Findings that the checks before and after keep; all are counted. */
@@ -99,7 +100,10 @@ async function tryRepair(storage: Storage, choice: RepairChoice, options: Repair
   const log = new RepairLog(choice, options.onAction);
   const { signal, limit = 0 } = options;
   const result = new OverlayStorage(storage);
-  const { opened, doubt } = await mendHeader(result, log);
+  const isLost = log.recovers && (await isHeaderLost(result));
+  const { opened, doubt } = isLost
+    ? { opened: await rebuildHeader(result, log, options), doubt: true }
+    : await mendHeader(result, log);
   const check = async (state: Storage): Promise<CheckReport> =>
     checkQcow2(await openQcow2(state, 'check'), { signal, limit });
   const plan: RepairPlan = {
@@ -116,13 +120,9 @@ async function tryRepair(storage: Storage, choice: RepairChoice, options: Repair
     plan.before = await check(result);
     const state = new OverlayStorage(result);
     const recovered: RepairJob['recovered'] = [];
-    plan.after = await mendRounds(state, log, {
-      ...options,
-      check,
-      before: plan.before,
-      recovered,
-      doubt,
-    });
+    const rounds = { ...options, check, before: plan.before, recovered, doubt };
+    // What a header that was guessed does not lead to is kept: it may have said more.
+    plan.after = isLost ? plan.before : await mendRounds(state, log, rounds);
     const breathe = breather(options);
     plan.layers = await verifyLayers({ before: result, after: state, recovered, breathe });
     await transfer(state, result);
@@ -132,6 +132,13 @@ async function tryRepair(storage: Storage, choice: RepairChoice, options: Repair
   for (const { length } of result.changes()) plan.written += length;
   plan.grows = result.size - storage.size;
   return { plan, result };
+}
+
+/** Whether nothing of the header can be mended one field at a time. */
+async function isHeaderLost(storage: Overlay): Promise<boolean> {
+  if (await lacksMagic(storage)) return true;
+  const log = new RepairLog({ classes: ['safe', 'guess'], dropsUnreadable: true });
+  return !(await mendHeader(new OverlayStorage(storage), log)).opened;
 }
 
 interface Rounds extends RunOptions {

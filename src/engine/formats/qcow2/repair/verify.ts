@@ -249,7 +249,7 @@ function endOf(list: readonly Extent[]): number | undefined {
 }
 
 /** The bytes of a run as they are in the file, unpacked but not deciphered; undefined: damaged. */
-async function readExtent(
+export async function readExtent(
   image: Qcow2Image,
   extent: Extent,
   storage: Storage,
