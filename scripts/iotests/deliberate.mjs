@@ -4,7 +4,7 @@
  */
 export const DELIBERATE = {
   '060': 'repairs of our own: other words, and more is mended',
-  '061': 'repairs of our own: other words, refcounts are mended in place',
+  '061': 'repairs of our own, and amend does all of its options or none',
   153: 'files are not locked against other programs',
   162: 'the words about a protocol that is not installed',
   178: 'holes of a raw file are not asked for: all of it counts as data',
