@@ -5,6 +5,8 @@
 export const DELIBERATE = {
   '060': 'repairs of our own: other words, and more is mended',
   '061': 'repairs of our own, and amend does all of its options or none',
+  '080': 'other words where a damaged image is refused; amend leaves an unreadable snapshot alone',
+  108: 'repairs of our own: refcounts are mended in place where they can be',
   153: 'files are not locked against other programs',
   162: 'the words about a protocol that is not installed',
   178: 'holes of a raw file are not asked for: all of it counts as data',
