@@ -23,7 +23,8 @@ const BUDGET = {
   /** Changes of an image on layers, and the ways to save them: loaded with the first change. */
   changing: 10_000,
   /** What both of these load: writing into qcow2, repair (half of it), journals and patches. */
-  editing: 34_000,
+  // Rebuilding a lost header is a part of it, too.
+  editing: 40_000,
   /** The codecs' workers, started by the engine's: decoders, and pako and our zstd encoder. */
   codecWorker: 20_000,
 };
