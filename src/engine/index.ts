@@ -78,7 +78,7 @@ export {
   type CommitReport,
   type CommitTarget,
 } from './operations/commit.ts';
-export { verifyChange } from './operations/verify-change.ts';
+export { judgeChange, verifyChange } from './operations/verify-change.ts';
 export { rebaseContent, type RebaseReport } from './operations/rebase.ts';
 export { compareDisks, type CompareOptions } from './operations/compare.ts';
 export type * from './operations/compare-report.ts';
@@ -99,7 +99,6 @@ export {
 export { convertToQcow2, type ConvertQcow2Options } from './operations/convert-qcow2.ts';
 export { copyBlocksToQcow2 } from './operations/copy-blocks.ts';
 export { convertWithSnapshots } from './operations/convert-snapshots.ts';
-export { FINDING_KINDS } from './operations/finding.ts';
 export type * from './operations/finding.ts';
 export { inspect } from './operations/inspect.ts';
 export type * from './operations/inspect.ts';

@@ -7,9 +7,8 @@ import {
   Change,
   type ChangeOptions,
   type CheckReport,
-  type Finding,
-  FINDING_KINDS,
   ImageError,
+  judgeChange,
   OverlayStorage,
   type Storage,
   throwIfCancelled,
@@ -129,9 +128,9 @@ export class Changes {
       try {
         const before = session.report;
         const made = await makeEdit(image, overlay, edit, context);
-        const report = await checkContent(image, overlay, context);
-        if (report === undefined) throw new ImageError('internal', { reason: 'no check' });
-        if (edit.kind !== 'patch') refuseNewFindings(before, report);
+        const report = required(await checkContent(image, overlay, context));
+        const isJudged = edit.kind !== 'repair' && edit.kind !== 'patch';
+        if (isJudged) judgeChange(overlay.name, required(before), report);
         throwIfCancelled(context.signal);
         const layer = { overlay, made, report, state: stateOf(overlay, report) };
         const summary = await summarize(session, layer);
@@ -279,19 +278,6 @@ async function countDifferences(flat: OverlayStorage, clusterSize: number) {
 function isEqual(a: Uint8Array, b: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to; at++) if (a[at] !== b[at]) return false;
   return true;
-}
-
-/**
- * An edit must not make anything worse: then it is dropped, as a defect of this program.
- * @throws ImageError internal
- */
-function refuseNewFindings(before: CheckReport | undefined, after: CheckReport): void {
-  const had: Partial<Record<Finding['kind'], number>> = before?.findingCounts ?? {};
-  const fresh = FINDING_KINDS.filter((kind) => (after.findingCounts[kind] ?? 0) > (had[kind] ?? 0));
-  const stopped = after.aborted !== undefined && before?.aborted === undefined;
-  if (fresh.length === 0 && !stopped) return;
-  const found = stopped ? 'stops' : `finds ${fresh.join(', ')}`;
-  throw new ImageError('internal', { reason: `the check of the changed image ${found}` });
 }
 
 function required(report: CheckReport | undefined): CheckReport {

@@ -40,6 +40,7 @@ function save(image: number, way: Way): Promise<SaveResult> {
 }
 
 const SNAPSHOT: Edit = { kind: 'create-snapshot', name: 'before' };
+const REPAIR: Edit = { kind: 'repair', choice: { classes: ['safe'] } };
 
 async function bytesOf(file: Blob): Promise<Uint8Array> {
   return new Uint8Array(await file.arrayBuffer());
@@ -132,15 +133,14 @@ describe('changes: made on an overlay', () => {
     const at = 2 * 65536 + 2 * last;
     view.setUint16(at, view.getUint16(at) + 1);
     const { id } = await client.open(new File([leaky], 'a.qcow2'));
-    const repair: Edit = { kind: 'repair', choice: { classes: ['safe'] } };
     const { repair: plan } = await client.start<'foresee'>({
       kind: 'foresee',
       image: id,
-      edit: repair,
+      edit: REPAIR,
     }).promise;
     expect(plan?.before).toMatchObject({ leaks: 1 });
     expect(plan?.after).toMatchObject({ leaks: 0, corruptions: 0 });
-    const { pending } = await edit(id, repair);
+    const { pending } = await edit(id, REPAIR);
     expect(pending?.before.findings).toMatchObject({ leaks: 1 });
     expect(pending?.after.findings).toMatchObject({ leaks: 0 });
     expect((await client.undoEdit(id)).pending).toBeUndefined();
@@ -162,6 +162,80 @@ describe('changes: made on an overlay', () => {
     const { resize } = await client.start<'foresee'>({ kind: 'foresee', image: id, edit: shorter })
       .promise;
     expect(resize).toMatchObject({ oldSize: 64 * MIB, newSize: 32 * MIB, cut: [] });
+    await client.close(id);
+  });
+});
+
+/** An image with something wrong in it. Clusters: 2 refcounts, 3 L1, 4 L2, 5 data of the guest's first. */
+function damaged(wound: (view: DataView) => void): Uint8Array<ArrayBuffer> {
+  const bytes = BYTES.slice();
+  wound(new DataView(bytes.buffer));
+  return bytes;
+}
+
+const L2 = 4 * 65536;
+const TOO_LOW: [string, Uint8Array<ArrayBuffer>][] = [
+  ['zero', damaged((view) => view.setUint16(2 * 65536 + 5 * 2, 0))],
+  ['low', damaged((view) => view.setBigUint64(L2 + 900 * 8, view.getBigUint64(L2)))],
+];
+
+describe('changes: of damaged images', () => {
+  it.each(TOO_LOW)('none where free clusters cannot be known: %s', async (_name, bytes) => {
+    const { id, info } = await client.open(new File([bytes], 'a.qcow2'));
+    for (const edit of [
+      SNAPSHOT,
+      { kind: 'resize', size: 128 * MIB },
+      { kind: 'add-bitmap', name: 'daily' },
+    ] satisfies Edit[]) {
+      const error = await failure(client.start<'edit'>({ kind: 'edit', image: id, edit }).promise);
+      expect(error.code).toBe('image-damaged');
+      expect(error.details).toMatchObject({ name: 'a.qcow2' });
+    }
+    // Nothing is pending: there is nothing to be saved.
+    expect((await failure(save(id, { kind: 'patch' }))).code).toBe('internal');
+    expect((await client.clearEdits(id)).info).toEqual(info);
+    await client.close(id);
+  });
+
+  it('the file is as it was, after what was refused', async () => {
+    const [[, bytes] = ['', BYTES]] = TOO_LOW;
+    const handle = await scratch.file(bytes, 'a.qcow2');
+    const { id } = await client.open(await handle.getFile());
+    const request = { kind: 'edit', image: id, edit: SNAPSHOT } as const;
+    expect((await failure(client.start<'edit'>(request).promise)).code).toBe('image-damaged');
+    expect((await failure(save(id, { kind: 'local', handle, undo: true }))).code).toBe('internal');
+    expectBytes(await bytesOf(await handle.getFile()), bytes);
+    await client.close(id);
+  });
+
+  it('after a repair, all of them', async () => {
+    const [[, bytes] = ['', BYTES]] = TOO_LOW;
+    const { id } = await client.open(new File([bytes], 'a.qcow2'));
+    const repaired = await edit(id, REPAIR);
+    expect(repaired.pending?.before.findings?.corruptions).toBeGreaterThan(0);
+    expect((await edit(id, SNAPSHOT)).info.snapshots).toHaveLength(1);
+    await client.close(id);
+  });
+
+  it('damage that says nothing of free clusters keeps nobody from a snapshot', async () => {
+    // A reserved bit of the first L2 entry. Seen from the snapshot, too.
+    const bytes = damaged((view) => view.setUint8(L2 + 7, view.getUint8(L2 + 7) | 8));
+    const { id } = await client.open(new File([bytes], 'a.qcow2'));
+    const request = { kind: 'edit', image: id, edit: SNAPSHOT } as const;
+    const { opened, report } = await client.start<'edit'>(request).promise;
+    expect(opened.info.snapshots).toHaveLength(1);
+    expect(opened.pending?.before.findings?.corruptions).toBe(1);
+    expect(report.findingCounts).toEqual({ 'l2-reserved-bits': 2 });
+    await client.close(id);
+  });
+
+  it('a repair that mends a part may show what could not be seen before', async () => {
+    // The last data cluster is said to be within the L2 table, at an odd place.
+    const bytes = damaged((view) => view.setUint16(L2 + 900 * 8 + 6, 0x200));
+    const { id } = await client.open(new File([bytes], 'a.qcow2'));
+    const request = { kind: 'edit', image: id, edit: REPAIR } as const;
+    const { report } = await client.start<'edit'>(request).promise;
+    expect(report.findingCounts).toEqual({ 'data-unaligned': 1, truncated: 1 });
     await client.close(id);
   });
 });

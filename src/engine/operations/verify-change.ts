@@ -7,6 +7,7 @@ import type { Storage } from '../storage/storage.ts';
 import type { CheckReport } from './check-report.ts';
 import { checkImage } from './check.ts';
 import type { FindingKind } from './finding.ts';
+import { isClean } from './repair.ts';
 
 /** Damage by which free clusters cannot be told from those in use. */
 const UNTRUSTED: readonly FindingKind[] = [
@@ -23,27 +24,39 @@ const UNTRUSTED: readonly FindingKind[] = [
 
 /**
  * Makes sure that a change of a qcow2 image leaves nothing wrong that was right before.
- * @throws ImageError image-damaged where the image was in no state to be changed; internal where the
- * change does harm; cancelled and those of reading
+ * @throws ImageError as {@link judgeChange}; cancelled and those of reading
  */
 export async function verifyChange(overlay: Overlay, signal?: AbortSignal): Promise<void> {
   const after = await check(overlay, signal);
   if (isClean(after)) return;
-  const before = await check(overlay.base, signal);
-  const { findingCounts, corruptions } = before;
-  if (UNTRUSTED.some((kind) => findingCounts[kind] !== undefined)) {
-    throw new ImageError('image-damaged', { name: overlay.name, corruptions });
+  judgeChange(overlay.name, await check(overlay.base, signal), after);
+}
+
+/**
+ * The rule for every change but a repair, which judges itself, and a patch, which says all bytes.
+ * @param name of the image's file
+ * @param before what the check says of the image as it was; `after` with the change
+ * @throws ImageError image-damaged where the image was in no state to be changed; internal where the
+ * change does harm
+ */
+export function judgeChange(name: string, before: CheckReport, after: CheckReport): void {
+  if (isClean(after)) return;
+  const { findingCounts, aborted } = before;
+  // A check that had to stop has not come to compare the refcounts.
+  const isUntrusted = aborted !== undefined || UNTRUSTED.some((kind) => kind in findingCounts);
+  if (isUntrusted) {
+    throw new ImageError('image-damaged', {
+      name,
+      corruptions: before.corruptions + before.checkErrors,
+    });
   }
   // Damage counts once for every layer that it is seen from: a snapshot more makes it more.
   const kinds = Object.keys(after.findingCounts) as FindingKind[];
   const isNew = kinds.some((kind) => kind !== 'leak' && findingCounts[kind] === undefined);
-  if (!isNew && after.leaks <= before.leaks && after.checkErrors <= before.checkErrors) return;
+  const isMore = after.leaks > before.leaks || after.checkErrors > before.checkErrors;
+  if (!isNew && !isMore && after.aborted === undefined) return;
   const found = `${after.corruptions} errors and ${after.leaks} leaks`;
   throw new ImageError('internal', { reason: `the changed image would have ${found}` });
-}
-
-function isClean({ corruptions, leaks, checkErrors, aborted }: CheckReport): boolean {
-  return corruptions === 0 && leaks === 0 && checkErrors === 0 && aborted === undefined;
 }
 
 async function check(storage: Storage, signal: AbortSignal | undefined): Promise<CheckReport> {
