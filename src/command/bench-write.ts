@@ -3,7 +3,7 @@
  * thrown away: no benchmark is worth a disk.
  */
 import { benchWrites, editQcow2, GuestWriter, isImageError, Qcow2Image } from '../engine/index.ts';
-import { readDisk, type BenchTarget, type Change } from '../engine/index.ts';
+import { readerBelow, type BenchTarget, type Change } from '../engine/index.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import type { BenchTask } from './bench.ts';
 import { CommandFailure, isCancelled, report, type Context } from './context.ts';
@@ -61,17 +61,13 @@ async function run(context: Context, disk: Disk, task: BenchTask): Promise<void>
 }
 
 async function targetFor(disk: Disk): Promise<BenchTarget> {
-  const { size, storage, backing } = disk;
+  const { size, storage } = disk;
   const flush = () => storage.flush();
   if (!(disk instanceof Qcow2Image)) {
     return { size, flush, write: (offset, bytes) => storage.write(offset, bytes) };
   }
   const writer = await editQcow2(disk);
-  const below =
-    backing === undefined
-      ? undefined
-      : (offset: number, length: number) => readDisk(backing, offset, length);
-  const guest = new GuestWriter(disk, writer, below);
+  const guest = new GuestWriter(disk, writer, readerBelow(disk));
   return {
     size,
     flush: () => writer.flush(),

@@ -10,6 +10,9 @@ type Texts = { readonly [Kind in FindingKind]: (value: Values) => string };
 /** What the real program does not report. */
 const SILENT = () => '';
 
+/** Formats that have few findings bring the real program's line along. */
+const MESSAGE = (value: Values) => value('message');
+
 const OVERFLOW_HINT =
   'Use qemu-img amend to increase the refcount entry width or qemu-img convert to create a ' +
   'clean copy if the image cannot be opened for writing\n';
@@ -81,6 +84,20 @@ const TEXTS: Texts = {
   'corrupt-bit': SILENT,
   truncated: SILENT,
   overlap: SILENT,
+  'block-outside': MESSAGE,
+  'block-duplicate': MESSAGE,
+  'block-unaligned': MESSAGE,
+  'block-state': MESSAGE,
+  'allocation-count': MESSAGE,
+  'header-copy': MESSAGE,
+  'header-checksum': MESSAGE,
+  'table-copy': MESSAGE,
+  'size-contradiction': MESSAGE,
+  'log-pending': MESSAGE,
+  'tail-leak': MESSAGE,
+  'parent-changed': MESSAGE,
+  'extension-damaged': MESSAGE,
+  'content-checksum': MESSAGE,
 };
 
 /** These come with the program's name, and with what could be done about them. */

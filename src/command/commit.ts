@@ -6,10 +6,10 @@ import {
   GuestWriter,
   isImageError,
   keepBitmaps,
-  openImage,
   Qcow2Image,
   rawTarget,
-  readDisk,
+  readerBelow,
+  reopenQcow2,
   resizeDisk,
   verifyChange,
 } from '../engine/index.ts';
@@ -182,17 +182,9 @@ async function openTarget(base: Disk): Promise<{ target: CommitTarget; end: () =
   if (!(base instanceof Qcow2Image)) {
     return { target: rawTarget(base.storage), end: () => Promise.resolve() };
   }
-  const { backing } = base;
-  const image = (await openImage(base.storage, { format: 'qcow2' })) as Qcow2Image;
-  image.backing = backing;
-  image.dataFile = base.dataFile;
-  image.cipher = base.cipher;
+  const image = await reopenQcow2(base);
   const writer = await editQcow2(image);
-  const below =
-    backing === undefined
-      ? undefined
-      : (offset: number, length: number) => readDisk(backing, offset, length);
-  const guest = new GuestWriter(image, writer, below);
+  const guest = new GuestWriter(image, writer, readerBelow(image));
   return {
     target: guest,
     end: async () => {

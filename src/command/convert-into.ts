@@ -7,7 +7,7 @@ import {
   isImageError,
   keepBitmaps,
   Qcow2Image,
-  readDisk,
+  readerBelow,
   type ConvertTarget,
   type ImageError,
 } from '../engine/index.ts';
@@ -41,13 +41,10 @@ export async function copyIntoQcow2(
   await editByName(context, request, async ({ disk }) => {
     if (!(disk instanceof Qcow2Image)) throw notSupported('A target of no given format');
     checkRoom(work.disks, disk.size);
-    const { backing } = disk;
-    const below =
-      backing && ((offset: number, length: number) => readDisk(backing, offset, length));
     const writer = await writerOf(task, disk);
     const { bitmapsOf } = work;
     if (bitmapsOf !== undefined && disk.header.version < 3) refuseFormat('qcow2');
-    const target = new GuestWriter(disk, writer, below);
+    const target = new GuestWriter(disk, writer, readerBelow(disk));
     await copyOver(context, task, work, {
       ...{ target, clusterSize: disk.clusterSize, codec: disk.codec },
     });

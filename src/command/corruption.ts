@@ -63,6 +63,9 @@ function corruptionText(extent: ChainExtent): string | undefined {
     }
     case 'l2-unreadable':
     case 'data-file-missing':
+    case 'extent-missing':
+    case 'block-outside':
+    case 'block-state':
     case 'locked':
     case 'compressed-corrupt':
     case 'compressed-short':

@@ -39,6 +39,8 @@ export interface OpenRequest {
   opener?: (path: string) => Promise<Storage>;
   /** Opens its external data file in place of `host.open`. */
   dataOpener?: (path: string) => Promise<Storage>;
+  /** Opens the extents of an image of several files in place of `host.open`. */
+  extentOpener?: (path: string) => Promise<Storage>;
   /**
    * What opens the file of a backing image in place of `host.open`, or its data file; undefined
    * where nothing else is to. The first backing image is at a depth of one.
@@ -141,6 +143,7 @@ class ChainOpener {
   /** For the external data file of the first image. */
   #dataOpener: ((path: string) => Promise<Storage>) | undefined;
   #layerOpener: OpenRequest['layerOpener'];
+  #extentOpener: OpenRequest['extentOpener'];
   /** The one opened last: what is asked for next is a matter of its options. */
   #node: Node | undefined;
 
@@ -154,6 +157,7 @@ class ChainOpener {
     this.#opener = request.opener;
     this.#dataOpener = request.dataOpener;
     this.#layerOpener = request.layerOpener;
+    this.#extentOpener = request.extentOpener;
     const described = this.#describe(request);
     const node = await this.#openNode(described ?? new NodeOptions(), {
       name: described === undefined ? name : undefined,
@@ -161,7 +165,7 @@ class ChainOpener {
     });
     const disk = await openImage(node.storage, {
       ...(node.format === undefined ? {} : { format: node.format }),
-      ...(mode === 'read' ? { gate: (asked: GateRequest) => this.#openNamed(asked) } : {}),
+      gate: (asked: GateRequest) => this.#openNamed(asked),
       unlock: request.locked === true ? undefined : (asked) => this.#unlock(asked),
       addsBacking: () => this.#addsBacking(),
       mode,
@@ -293,7 +297,18 @@ class ChainOpener {
   }
 
   #openNamed(request: GateRequest): Promise<Storage | GateAnswer | 'none'> {
-    return request.kind === 'backing' ? this.#openBacking(request) : this.#openDataFile(request);
+    if (request.kind === 'backing') return this.#openBacking(request);
+    return request.kind === 'extent' ? this.#openExtent(request) : this.#openDataFile(request);
+  }
+
+  /** One of several files of an image, seen from the image. Where it is missing, so is the image. */
+  async #openExtent({ name }: GateRequest): Promise<Storage> {
+    const refusal = refusedName(name);
+    if (refusal !== undefined) throw new OptionFault(refusal);
+    const path = resolveName(name, this.#node?.file.path ?? '');
+    const storage = await (this.#extentOpener ?? ((file) => this.#context.host.open(file)))(path);
+    this.#storages.push(storage);
+    return storage;
   }
 
   /** Options can give an image a backing file that it does not name itself. */

@@ -92,7 +92,7 @@ function toJson({ name, path, info }: Described): Value {
     'actual-size': info.allocatedSize,
     'cluster-size': info.clusterSize,
     encrypted: info.encrypted ? true : undefined,
-    'dirty-flag': info.qcow2?.dirty ?? false,
+    'dirty-flag': isDirty(info),
     'backing-filename': backing?.name,
     'full-backing-filename': backing === undefined ? undefined : resolveName(backing.name, path),
     'backing-filename-format': backing?.format === '' ? undefined : backing?.format,
@@ -116,9 +116,13 @@ function snapshotToJson(snapshot: SnapshotInfo): Value {
   };
 }
 
+function isDirty({ qcow2, description }: ImageInfo): boolean {
+  return qcow2?.dirty ?? description?.dirty ?? false;
+}
+
 /** What only this format has. Version 2 knows less of itself. */
-function specific({ qcow2 }: ImageInfo): { type: string; data: Value } | undefined {
-  if (qcow2 === undefined) return undefined;
+function specific({ qcow2, description }: ImageInfo): { type: string; data: Value } | undefined {
+  if (qcow2 === undefined) return description?.specific;
   const version3 = {
     'lazy-refcounts': qcow2.lazyRefcounts,
     corrupt: qcow2.corrupt,
@@ -173,7 +177,7 @@ function toText({ name, path, info }: Described): string {
   ];
   if (info.encrypted) lines.push('encrypted: yes');
   if (info.clusterSize !== undefined) lines.push(`cluster_size: ${info.clusterSize}`);
-  if (info.qcow2?.dirty === true) lines.push('cleanly shut down: no');
+  if (isDirty(info)) lines.push('cleanly shut down: no');
   if (backing !== undefined) {
     const actual = resolveName(backing.name, path);
     lines.push(

@@ -130,7 +130,8 @@ const TEXTS: Texts = {
   'not-a-disk-image': ({ format }) =>
     format === '' ? 'Image is not in a known format' : `Image is not in ${format} format`,
   'unknown-features': ({ features }) => `Unsupported qcow2 feature(s): ${features}`,
-  'unsupported-feature': ({ feature }) => `Not supported by this version: ${feature}`,
+  'unsupported-feature': ({ feature, message }) =>
+    message ?? `Not supported by this version: ${feature}`,
   'unreadable-cluster': () => 'Input/output error',
   'backing-missing': ({ name }) => `Could not open backing file: '${name}' is not here`,
   'header-full': () => 'No space left in the file header',
@@ -158,6 +159,10 @@ const TEXTS: Texts = {
   'snapshot-missing': () => "Can't find snapshot",
   'wrong-passphrase': () => 'Invalid password, cannot unlock any keyslot',
   'key-slot': ({ problem, slot }) => KEY_SLOTS[problem](slot),
+  'invalid-image': ({ message, field, value }) =>
+    message === '' ? `Invalid ${field}: ${value}` : message,
+  'parent-mismatch': ({ parent, expected, found }) =>
+    `'${parent}' is not the parent that the image was made over (${found} instead of ${expected})`,
   'backing-loop': ({ name }) => `Backing file '${name}' creates an infinite loop.`,
   'read-failed': ({ reason }) => reason,
   'file-gone': ({ name }) => `'${name}' is no longer there`,

@@ -31,7 +31,7 @@ const SPECS = [
 ] as const;
 type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
 
-/** As large as any disk may be, bytes. */
+/** The size that no disk may exceed, bytes. */
 export const MAX_SIZE = 2n ** 63n - 2n ** 30n;
 
 const SHRINKING = [

@@ -19,12 +19,26 @@ export interface ErrorDetails {
     limit: string;
     message: string;
   };
+  /**
+   * An image of another format than qcow2 that cannot be opened. `format` by qemu-img's name,
+   * `message` in qemu-img's words; `field`, `value` and `limit` say what is wrong, '' where unknown.
+   */
+  'invalid-image': {
+    format: string;
+    problem: ImageProblem;
+    field: string;
+    value: string;
+    limit: string;
+    message: string;
+  };
+  /** The image below is not the one that this image was made over. */
+  'parent-mismatch': { name: string; parent: string; expected: string; found: string };
   /** The content is none of the known formats (and raw was not asked for). */
   'not-a-disk-image': { format: string; name: string; size: number; looksLike: ForeignContent };
   /** Incompatible feature bits that this version does not know; names from the image's own table. */
   'unknown-features': { features: string };
   /** A feature that the format has, but this version cannot read yet. */
-  'unsupported-feature': { feature: string };
+  'unsupported-feature': { feature: string; message?: string };
   /** Guest content cannot be had at this place. Offsets in bytes. */
   'unreadable-cluster': {
     guestOffset: number;
@@ -144,6 +158,9 @@ export type UnreadableReason =
   | 'compressed-short'
   | 'backing-missing'
   | 'data-file-missing'
+  | 'extent-missing'
+  | 'block-outside'
+  | 'block-state'
   | 'data-file-offset'
   | 'data-file-compressed'
   | 'locked'
@@ -253,6 +270,23 @@ export type HeaderProblem =
   | 'luks-version'
   | 'data-file-missing'
   | 'data-file-raw';
+
+/**
+ * Why: it is not of that format; a version that does not exist or is not known here; a field with a
+ * value that no valid image has; a checksum that is wrong; a table that would be too large; a disk
+ * that would be; tables that are not where they must be; text that cannot be understood; the end of
+ * the file missing.
+ */
+export type ImageProblem =
+  | 'signature'
+  | 'version'
+  | 'field'
+  | 'checksum'
+  | 'table-size'
+  | 'disk-size'
+  | 'table-place'
+  | 'descriptor'
+  | 'truncated';
 
 /** An error with a stable code; compare codes, never messages. */
 export class ImageError<Code extends ErrorCode = ErrorCode> extends Error {

@@ -3,6 +3,7 @@ import type {
   ErrorDetails,
   ForeignContent,
   HeaderProblem,
+  ImageProblem,
   KeySlotProblem,
   PatchProblem,
 } from '../../engine/errors.ts';
@@ -109,6 +110,18 @@ const HEADER: Record<HeaderProblem, (d: Details<'invalid-header'>) => string> = 
   'data-file-raw': () => 'It claims a raw data file, but has no data file.',
 };
 
+const IMAGE: Record<ImageProblem, (d: Details<'invalid-image'>) => string> = {
+  signature: () => 'It does not begin as such an image does.',
+  version: (d) => `It says it is version ${d.value} of the format, which is not known here.`,
+  field: (d) => `${d.field} is ${d.value}, which no valid image has.`,
+  checksum: (d) => `The checksum of ${d.field} is wrong.`,
+  'table-size': (d) => `${d.field} is ${d.value}, more than any valid image has (${d.limit}).`,
+  'disk-size': (d) => `The disk would be ${d.value} bytes large; the format ends at ${d.limit}.`,
+  'table-place': (d) => `${d.field} is not where it can be (${d.value}).`,
+  descriptor: (d) => `Its description cannot be understood: ${d.field} ${d.value}`.trim(),
+  truncated: (d) => `The file ends before ${d.field} is complete.`,
+};
+
 const UNREADABLE: Record<UnreadableReason, string> = {
   'l2-unaligned': 'The table that maps this place is itself misplaced.',
   'l2-unreadable': 'The table that maps this place could not be read from the medium.',
@@ -118,6 +131,9 @@ const UNREADABLE: Record<UnreadableReason, string> = {
   'compressed-short': 'The compressed data there ends too early.',
   'backing-missing': 'This part of the disk is in the backing file, which is not open.',
   'data-file-missing': 'The data is in another file, which is not open.',
+  'extent-missing': 'This part of the disk is in another file of the image, which is not open.',
+  'block-outside': 'The table entry for this place points outside the file.',
+  'block-state': 'The table entry for this place has a state that does not exist.',
   'data-file-offset':
     'The table entry points to another place of the data file than the only one that is allowed.',
   'data-file-compressed':
@@ -129,6 +145,7 @@ const UNREADABLE: Record<UnreadableReason, string> = {
 const UNREADABLE_NOW: Partial<Record<UnreadableReason, string>> = {
   'backing-missing': 'Open the backing file from the Overview, then try again.',
   'data-file-missing': 'Open the data file from the Overview, then try again.',
+  'extent-missing': 'Open all files of the image from the Overview, then try again.',
   locked: 'Unlock the image from the Overview, then try again.',
 };
 
@@ -329,6 +346,16 @@ export const enErrors: ErrorSentences = {
     what: 'The passphrases of this image were not changed.',
     why: KEY_SLOT[d.problem](d.slot),
     now: 'Look at the key slots in the overview, and try again.',
+  }),
+  'invalid-image': (d) => ({
+    what: `This is not a ${d.format.toUpperCase()} image that can be read.`,
+    why: IMAGE[d.problem](d),
+    now: 'If it was downloaded or copied, get it again. If another program can read it, please tell us.',
+  }),
+  'parent-mismatch': (d) => ({
+    what: `“${d.parent}” is not the parent of “${d.name}”.`,
+    why: `The image was made over the one with the identifier ${d.expected}; this one has ${d.found}.`,
+    now: 'Give the parent that it was made over. A parent that was changed later does not fit any more.',
   }),
   'backing-loop': (d) => ({
     what: `The chain of backing files comes back to “${d.name}”.`,

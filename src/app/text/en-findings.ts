@@ -251,6 +251,90 @@ export const enFindings: Record<FindingTopic, FindingSentence> = {
     consequence: 'Writing one destroys the other, and one of the two is already wrong.',
     advice: `${DO_NOT_RUN} ${TWO_OWNERS}`,
   },
+  'block-outside': {
+    title: 'Entries that point outside the file',
+    meaning: 'The table says that these blocks are where the file has nothing for them.',
+    consequence: 'Their content is not there, or the file was cut short.',
+    advice: 'If you have the complete file, use that. What is readable can be saved with Convert.',
+  },
+  'block-duplicate': {
+    title: 'One place, two blocks',
+    meaning: 'Two entries of the table point to the same place in the file.',
+    consequence: 'One of the two blocks reads foreign content, and a write to one changes both.',
+    advice: `${DO_NOT_RUN} Save what is readable with Convert; which block is right, nobody can tell.`,
+  },
+  'block-unaligned': {
+    title: 'Misplaced blocks',
+    meaning: 'The table points between two blocks.',
+    consequence: 'What is read there is not what was written.',
+    advice: 'Save what is readable with Convert, or go back to a backup.',
+  },
+  'block-state': {
+    title: 'Unknown state',
+    meaning: 'The table marks a block in a way that does not exist.',
+    consequence: 'The content of that block cannot be had.',
+    advice: 'Save what is readable with Convert, or go back to a backup.',
+  },
+  'allocation-count': {
+    title: 'Wrong number of blocks',
+    meaning: 'The header counts another number of blocks than the table has.',
+    consequence: 'No data is concerned. Some programs refuse such a file.',
+    advice: 'Convert it to a new file of the same format: the number is right there.',
+  },
+  'header-copy': {
+    title: 'One of two headers is damaged',
+    meaning: 'The format keeps its header twice. One copy is damaged; the other one was used.',
+    consequence: 'The content is complete. Some programs look only at the damaged copy and refuse.',
+    advice: 'Convert it to a new file of the same format, which has two good copies again.',
+  },
+  'header-checksum': {
+    title: 'Wrong checksum',
+    meaning: 'The header makes sense, but its checksum is wrong: something changed it.',
+    consequence: 'Some programs refuse such a file.',
+    advice: 'Convert it to a new file of the same format, which has the right checksum.',
+  },
+  'table-copy': {
+    title: 'Two tables that differ',
+    meaning: 'The format keeps its table twice, and the copies are not the same.',
+    consequence: 'Programs that look at the other copy read other content.',
+    advice: 'Convert it to a new file and look at the content before you delete this one.',
+  },
+  'size-contradiction': {
+    title: 'Two sizes',
+    meaning: 'The header names the size of the disk twice, and not the same.',
+    consequence: 'Depending on the program, the end of the disk is missing or there is more of it.',
+    advice: 'Look at the partition table: it says which size was meant.',
+  },
+  'log-pending': {
+    title: 'Not closed cleanly',
+    meaning: 'Changes are still in the log of the file and not in their places.',
+    consequence: 'Here they count as done. Programs that cannot read the log refuse the file.',
+    advice: 'Save a clean copy with Convert, or start the machine once and shut it down.',
+  },
+  'tail-leak': {
+    title: 'Wasted space at the end',
+    meaning: 'The file goes on behind the last block that is in use.',
+    consequence: 'No data is concerned. The file is larger than it needs to be.',
+    advice: 'Nothing is urgent. Converting to a new file leaves it out.',
+  },
+  'parent-changed': {
+    title: 'The parent was changed',
+    meaning: 'The image below is not as it was when this image was made over it.',
+    consequence: 'What is read is a mixture of both, which the guest may take for damage.',
+    advice: 'Give the parent as it was then, for example from a backup.',
+  },
+  'extension-damaged': {
+    title: 'An addition cannot be read',
+    meaning: 'Something in the header that is not needed for the content is damaged.',
+    consequence: 'The content is complete; what the addition said is lost.',
+    advice: 'Nothing is urgent.',
+  },
+  'content-checksum': {
+    title: 'The content does not match its checksum',
+    meaning: 'The file carries a checksum of its content, and the content has another one.',
+    consequence: 'Something in it was changed or damaged after it was made.',
+    advice: 'Download or copy the file again.',
+  },
 };
 
 export const enOwners: Record<Owner['kind'], string> = {

@@ -1,5 +1,10 @@
 import type { ErrorDetails, ForeignContent, HeaderProblem } from '../../engine/errors.ts';
-import type { KeySlotProblem, PatchProblem, UnreadableReason } from '../../engine/errors.ts';
+import type {
+  ImageProblem,
+  KeySlotProblem,
+  PatchProblem,
+  UnreadableReason,
+} from '../../engine/errors.ts';
 import { bytes, hex } from '../units.ts';
 import type { ErrorSentences } from './en-errors.ts';
 
@@ -85,6 +90,18 @@ const HEADER: Record<HeaderProblem, (d: ErrorDetails['invalid-header']) => strin
   'data-file-raw': () => '声明使用原始数据文件，却没有数据文件。',
 };
 
+const IMAGE: Record<ImageProblem, (d: ErrorDetails['invalid-image']) => string> = {
+  signature: () => '文件开头不是此类镜像的开头。',
+  version: (d) => `它声明的格式版本是 ${d.value}，这里不认识该版本。`,
+  field: (d) => `${d.field} 的值为 ${d.value}，任何有效镜像都不会如此。`,
+  checksum: (d) => `${d.field} 的校验和不正确。`,
+  'table-size': (d) => `${d.field} 为 ${d.value}，超过了任何有效镜像的上限（${d.limit}）。`,
+  'disk-size': (d) => `磁盘大小将为 ${d.value} 字节，而此格式的上限是 ${d.limit}。`,
+  'table-place': (d) => `${d.field} 的位置不正确（${d.value}）。`,
+  descriptor: (d) => `无法理解其描述：${d.field} ${d.value}`.trim(),
+  truncated: (d) => `文件在 ${d.field} 完整之前就结束了。`,
+};
+
 const UNREADABLE: Record<UnreadableReason, string> = {
   'l2-unaligned': '映射此处的表本身位置错误。',
   'l2-unreadable': '无法从介质读取映射此处的表。',
@@ -94,6 +111,9 @@ const UNREADABLE: Record<UnreadableReason, string> = {
   'compressed-short': '此处的压缩数据过早结束。',
   'backing-missing': '磁盘的这一部分在后备文件中，而后备文件尚未打开。',
   'data-file-missing': '数据在另一个文件中，而该文件尚未打开。',
+  'extent-missing': '磁盘的这一部分在此镜像的另一个文件中，而该文件尚未打开。',
+  'block-outside': '此处的表项指向文件之外。',
+  'block-state': '此处的表项具有不存在的状态。',
   'data-file-offset': '此处的表条目指向数据文件中不允许的位置。',
   'data-file-compressed': '此处的表条目声称是压缩数据，而带数据文件的镜像不能包含压缩数据。',
   locked: '数据已加密，尚未提供密码。',
@@ -103,6 +123,7 @@ const UNREADABLE: Record<UnreadableReason, string> = {
 const UNREADABLE_NOW: Partial<Record<UnreadableReason, string>> = {
   'backing-missing': '请先在“概览”中打开后备文件，然后重试。',
   'data-file-missing': '请先在“概览”中打开数据文件，然后重试。',
+  'extent-missing': '请先在“概览”中打开此镜像的所有文件，然后重试。',
   locked: '请先在“概览”中解锁镜像，然后重试。',
 };
 
@@ -300,6 +321,16 @@ export const zhErrors: ErrorSentences = {
     what: '此镜像的密码没有更改。',
     why: KEY_SLOT[d.problem](d.slot),
     now: '请查看概览中的密钥槽，然后重试。',
+  }),
+  'invalid-image': (d) => ({
+    what: `这不是可以读取的 ${d.format.toUpperCase()} 镜像。`,
+    why: IMAGE[d.problem](d),
+    now: '如果是下载或复制得到的，请重新获取。如果其他程序可以读取它，请告诉我们。',
+  }),
+  'parent-mismatch': (d) => ({
+    what: `“${d.parent}”不是“${d.name}”的父镜像。`,
+    why: `此镜像基于标识为 ${d.expected} 的镜像创建，而该文件的标识为 ${d.found}。`,
+    now: '请提供创建时使用的父镜像。之后被更改过的父镜像不再适用。',
   }),
   'backing-loop': (d) => ({
     what: `后备文件链又回到了“${d.name}”。`,

@@ -227,6 +227,90 @@ export const zhFindings: Record<FindingTopic, FindingSentence> = {
     consequence: '写入其中一方会破坏另一方，而且其中一方已经出错。',
     advice: `${DO_NOT_RUN}${TWO_OWNERS}`,
   },
+  'block-outside': {
+    title: '表项指向文件之外',
+    meaning: '表中记录的这些块的位置在文件中不存在。',
+    consequence: '它们的内容不在文件里，或者文件被截断了。',
+    advice: '如果您有完整的文件，请使用它。可读的内容可以通过“转换”保存。',
+  },
+  'block-duplicate': {
+    title: '两个块占用同一位置',
+    meaning: '表中有两项指向文件中的同一位置。',
+    consequence: '其中一个块读到的是别处的内容，写入其中一个会同时改变两个。',
+    advice: `${DO_NOT_RUN}请用“转换”保存可读的内容；哪个块是对的无从判断。`,
+  },
+  'block-unaligned': {
+    title: '块的位置不正确',
+    meaning: '表项指向两个块之间。',
+    consequence: '在那里读到的不是当初写入的内容。',
+    advice: '请用“转换”保存可读的内容，或者使用备份。',
+  },
+  'block-state': {
+    title: '未知状态',
+    meaning: '表中某个块的标记是不存在的类型。',
+    consequence: '无法得到该块的内容。',
+    advice: '请用“转换”保存可读的内容，或者使用备份。',
+  },
+  'allocation-count': {
+    title: '块的数量不对',
+    meaning: '文件头记录的块数与表中的不一致。',
+    consequence: '不影响数据。有些程序会拒绝这样的文件。',
+    advice: '转换为同一格式的新文件即可得到正确的数量。',
+  },
+  'header-copy': {
+    title: '两份文件头中有一份已损坏',
+    meaning: '此格式保存两份文件头。其中一份已损坏，这里使用了另一份。',
+    consequence: '内容是完整的。有些程序只看损坏的那份，会拒绝此文件。',
+    advice: '转换为同一格式的新文件，即可重新得到两份完好的文件头。',
+  },
+  'header-checksum': {
+    title: '校验和不正确',
+    meaning: '文件头是合理的，但校验和不对：有什么改动过它。',
+    consequence: '有些程序会拒绝这样的文件。',
+    advice: '转换为同一格式的新文件即可得到正确的校验和。',
+  },
+  'table-copy': {
+    title: '两份表不一致',
+    meaning: '此格式保存两份表，而两份并不相同。',
+    consequence: '使用另一份表的程序会读到不同的内容。',
+    advice: '请转换为新文件，并在删除此文件之前查看内容。',
+  },
+  'size-contradiction': {
+    title: '两个不同的大小',
+    meaning: '文件头两次记录了磁盘大小，而两者不同。',
+    consequence: '在不同的程序中，磁盘末尾可能缺失，也可能多出一部分。',
+    advice: '请查看分区表，它能说明哪个大小是对的。',
+  },
+  'log-pending': {
+    title: '未正常关闭',
+    meaning: '有些更改仍在文件的日志中，尚未写到其位置。',
+    consequence: '在这里它们视为已完成。无法读取日志的程序会拒绝此文件。',
+    advice: '请用“转换”保存一份干净的副本，或者启动一次虚拟机并正常关机。',
+  },
+  'tail-leak': {
+    title: '末尾有浪费的空间',
+    meaning: '文件在最后一个使用中的块之后还有内容。',
+    consequence: '不影响数据，只是文件比需要的大。',
+    advice: '不紧急。转换为新文件时会略去这部分。',
+  },
+  'parent-changed': {
+    title: '父镜像已被更改',
+    meaning: '下层镜像已不是创建此镜像时的样子。',
+    consequence: '读到的是两者的混合，虚拟机可能会认为数据已损坏。',
+    advice: '请提供当时的父镜像，例如来自备份。',
+  },
+  'extension-damaged': {
+    title: '附加信息无法读取',
+    meaning: '文件头中有一些与内容无关的信息已损坏。',
+    consequence: '内容是完整的，只是那些附加信息丢失了。',
+    advice: '不紧急。',
+  },
+  'content-checksum': {
+    title: '内容与校验和不符',
+    meaning: '文件带有其内容的校验和，而内容的校验和与之不同。',
+    consequence: '文件生成之后，其中有内容被更改或损坏。',
+    advice: '请重新下载或复制此文件。',
+  },
 };
 
 export const zhOwners: Record<Owner['kind'], string> = {

@@ -1,9 +1,10 @@
 import { ImageError } from '../errors.ts';
 import { yieldToEvents } from '../yield.ts';
-import { deflateCluster } from './deflate.ts';
-import { inflateCluster, type DecompressResult } from './inflate.ts';
+import { deflateCluster, deflateStream } from './deflate.ts';
+import type { DecompressResult } from './inflate.ts';
+import type { Packing, WritablePacking } from './packing.ts';
+import { loadUnpacker, unpackerOf } from './unpackers.ts';
 import { zstdCluster } from './zstd/encode/frame-encoder.ts';
-import { unzstdCluster } from './zstd/frame.ts';
 
 /**
  * Codec work goes through a pool in batches, so that the callers are the same whether it is done
@@ -18,7 +19,7 @@ export interface PackedCluster {
 
 /** Clusters of one image to be unpacked together. */
 export interface DecompressBatch {
-  codec: 'zlib' | 'zstd';
+  codec: Packing;
   /** Taken over by the pool: it may be detached afterwards. */
   packed: Uint8Array<ArrayBuffer>;
   clusters: PackedCluster[];
@@ -36,7 +37,7 @@ export interface UnpackedBatch {
 
 /** Clusters to be packed, one behind the other. */
 export interface CompressBatch {
-  codec: 'zlib' | 'zstd';
+  codec: WritablePacking;
   /** A multiple of `clusterSize`. Taken over by the pool: it may be detached afterwards. */
   data: Uint8Array<ArrayBuffer>;
   clusterSize: number;
@@ -68,10 +69,10 @@ export interface CodecPool {
   close(): void;
 }
 
-/** Unpacks a batch at once, on the calling thread. */
+/** Unpacks a batch at once, on the calling thread. What unpacks its codec has to be loaded. */
 export function unpackBatch(batch: DecompressBatch): UnpackedBatch {
   const { codec, packed, clusters, clusterSize } = batch;
-  const unpack = codec === 'zstd' ? unzstdCluster : inflateCluster;
+  const unpack = unpackerOf(codec);
   const data = new Uint8Array(clusters.length * clusterSize);
   const results = clusters.map((cluster, index) =>
     unpack(
@@ -82,9 +83,16 @@ export function unpackBatch(batch: DecompressBatch): UnpackedBatch {
   return { data, results };
 }
 
+/** Packs one cluster; undefined where it does not get smaller. */
+const PACKERS: Readonly<Record<WritablePacking, (data: Uint8Array) => Uint8Array | undefined>> = {
+  zlib: deflateCluster,
+  zstd: zstdCluster,
+  'zlib-stream': deflateStream,
+};
+
 /** Packs a batch at once, on the calling thread. */
 export function packBatch({ codec, data, clusterSize }: CompressBatch): PackedBatch {
-  const pack = codec === 'zstd' ? zstdCluster : deflateCluster;
+  const pack = PACKERS[codec];
   const parts: Uint8Array[] = [];
   const lengths: number[] = [];
   for (let at = 0; at < data.length; at += clusterSize) {
@@ -108,6 +116,7 @@ export class InlinePool implements CodecPool {
 
   async unpack(batch: DecompressBatch): Promise<UnpackedBatch> {
     await yieldToEvents();
+    await loadUnpacker(batch.codec);
     if (this.#closed) throw new ImageError('cancelled', {});
     return unpackBatch(batch);
   }

@@ -9,6 +9,7 @@ import {
   unpackBatch,
   type UnpackedBatch,
 } from './pool.ts';
+import { hasUnpacker, loadUnpacker } from './unpackers.ts';
 
 /** What is used of a Worker: so that the pool can be tested without any. */
 export interface CodecWorker {
@@ -150,7 +151,7 @@ export interface CodecScope {
 
 /** The worker's side: answers each order, in turn. */
 export function serveCodec(scope: CodecScope): void {
-  scope.onmessage = ({ data: order }) => {
+  const answer = (order: CodecOrder): void => {
     const { id } = order;
     try {
       const result = 'pack' in order ? packBatch(order.pack) : unpackBatch(order.unpack);
@@ -162,5 +163,10 @@ export function serveCodec(scope: CodecScope): void {
       if (!isImageError(error)) throw error;
       scope.postMessage({ id, code: error.code, details: error.details }, []);
     }
+  };
+  scope.onmessage = ({ data: order }) => {
+    if ('pack' in order || hasUnpacker(order.unpack.codec)) answer(order);
+    // Where it cannot be loaded, answering says so.
+    else void loadUnpacker(order.unpack.codec).finally(() => answer(order));
   };
 }

@@ -1,10 +1,33 @@
 import type { Cipher } from '../codecs/cipher.ts';
 import type { DecompressResult } from '../codecs/inflate.ts';
+import type { Packing, WritablePacking } from '../codecs/packing.ts';
 import type { UnreadableReason } from '../errors.ts';
+import type { CheckOptions, CheckReport } from '../operations/check-report.ts';
+import type { Finding } from '../operations/finding.ts';
+import type { Description } from '../operations/image-info.ts';
 import type { Storage } from '../storage/storage.ts';
 
-/** The formats known so far, by qemu-img's names. */
-export type FormatName = 'qcow2' | 'raw';
+/** The formats, by qemu-img's names. */
+export type FormatName =
+  | 'bochs'
+  | 'cloop'
+  | 'dmg'
+  | 'luks'
+  | 'parallels'
+  | 'qcow'
+  | 'qcow2'
+  | 'qed'
+  | 'raw'
+  | 'vdi'
+  | 'vhdx'
+  | 'vmdk'
+  | 'vpc';
+
+/**
+ * What an image is opened for. `info`: to say what it is; `check`: to look for damage or to repair,
+ * so tables may be bad; `read`: for guest content, so everything that reading needs must be sound.
+ */
+export type OpenMode = 'info' | 'check' | 'read';
 
 /**
  * Where a run of guest bytes is.
@@ -28,11 +51,20 @@ export interface Extent {
   readonly storage: Storage;
   /** Offset in `storage`, or -1 where there is none. */
   hostOffset: number;
-  /** Bytes that a compressed cluster takes in the file (whole sectors); else 0. */
+  /**
+   * Bytes that a compressed cluster takes in the file, or somewhat more: what is behind its end is
+   * not looked at; else 0.
+   */
   hostLength: number;
   /** Guest offset of the first byte of the (compressed) cluster; else equal to `offset`. */
   clusterOffset: number;
-  /** Why, for `invalid`. */
+  /** How this cluster is packed, where that is not the disk's {@link Disk.codec}. */
+  packing?: Packing;
+  /** Bytes that this cluster unpacks to, where that is not the disk's cluster size. */
+  unpackedLength?: number;
+  /** Its bytes are in a file that was not given, as `reason` says: nobody knows them. */
+  unknown?: boolean;
+  /** Why, for `invalid` and for what is unknown. */
   reason?: UnreadableReason;
 }
 
@@ -71,9 +103,128 @@ export interface Disk {
   map(offset: number, length: number, most?: number): Promise<Extent[]>;
 
   /** How `compressed` extents are packed; undefined where there are none. */
-  readonly codec: 'zlib' | 'zstd' | undefined;
+  readonly codec: Packing | undefined;
+
+  /** What is said of the image beyond its sizes, without reading its content. */
+  describe?(): Description;
+
+  /** What was found wrong while it was opened, and could be put up with. */
+  readonly findings?: readonly Finding[];
+
+  /** All files that it is made of, where these are more than `storage`. Closed with the disk. */
+  readonly files?: readonly Storage[];
+
+  /** Looks for damage; absent where the format has nothing that could be checked. */
+  check?(options: CheckOptions): Promise<CheckReport>;
 
   close(): Promise<void>;
+}
+
+/** A disk that may name another one below it: its backing image or parent. */
+export interface LayeredDisk extends Disk {
+  backing: Disk | undefined;
+  /** Whoever opened it wants it without the image below that it names. */
+  withoutBacking: boolean;
+  /** As the image has it; '' where it names none. */
+  readonly backingName: string;
+  /** The format recorded for it, '' when none is. */
+  readonly backingFormat: string;
+  /** Other names for it that the image has, the likeliest first. */
+  readonly backingNames?: readonly string[];
+  /** Bytes that its tables keep in memory, for the budget of a chain. */
+  readonly tableBytes: number;
+  /**
+   * Sees whether this is the image that it was made over.
+   * @throws ImageError parent-mismatch
+   */
+  acceptBacking?(backing: Disk): void;
+}
+
+/**
+ * Writes guest content into an image: one that was just made, or one that is there, opened over an
+ * overlay. Offsets and lengths in bytes, whole sectors, within the disk. One call at a time.
+ */
+export interface DiskWriter {
+  /** Bytes of the unit that takes room at once, and that packs; 0 where there is none. */
+  readonly clusterSize: number;
+  /** How {@link writePacked} wants clusters to be packed; undefined where it cannot take any. */
+  readonly packing: WritablePacking | undefined;
+  /** Everything is packed, whether asked for or not (VMDK streamOptimized). */
+  readonly alwaysPacks?: boolean;
+  write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Makes a range read as zeros. What takes no room for that takes none. */
+  zero(offset: number, length: number): Promise<void>;
+  /** A whole cluster, at the end of the disk what is left of it, packed as `packing` says. */
+  writePacked(offset: number, packed: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Writes what is kept in memory (tables, footers): without it, the image is unfinished. */
+  flush(): Promise<void>;
+  /** Gives the disk another size, bytes; absent where the format cannot. */
+  resize?(size: number): Promise<void>;
+  /** Names another image below; '' for none. Absent where the format cannot. */
+  setBacking?(name: string, format: string): Promise<void>;
+  /** Makes it as if nothing had been written, so that what lies below shows. */
+  empty?(): Promise<void>;
+}
+
+/** Brings guest bytes of what lies below an image; zeros where there is nothing. */
+export type ReadBelow = (offset: number, length: number) => Promise<Uint8Array<ArrayBuffer>>;
+
+/** The files of a new image: one, or several beside each other. */
+export interface NewFiles {
+  /** The file that the image is opened by; empty. */
+  readonly main: Storage;
+  /**
+   * Makes another one beside it, empty. Whoever gives it closes it.
+   * @param name without a directory
+   */
+  beside(name: string): Promise<Storage>;
+}
+
+/** A file in the eyes of those who judge what it is. */
+export interface ProbedFile {
+  /** Its first bytes, 4 KiB or as far as it goes. */
+  readonly first: Uint8Array;
+  /** Its last bytes, 1 KiB or all of it; undefined where only the beginning may count. */
+  readonly last: Uint8Array | undefined;
+  /** Bytes. */
+  readonly size: number;
+  readonly name: string;
+}
+
+/** What a driver is told besides the file. */
+export interface DriverRequest {
+  readonly mode: OpenMode;
+  /** For files that belong to this very image (extents): asked for in every mode. */
+  readonly gate: Gate | undefined;
+  readonly unlock: Unlock | undefined;
+}
+
+/** One format: how it is opened, for reading and for writing. */
+export interface FormatDriver {
+  readonly name: FormatName;
+  /**
+   * Opens an image; what it names below itself is opened by others ({@link LayeredDisk}).
+   * @throws ImageError invalid-header, unsupported-feature, too-large and those of reading
+   */
+  open(storage: Storage, request: DriverRequest): Promise<Disk>;
+  /**
+   * Opens a disk of this format, which was opened over writable storages, for writing into it.
+   * Absent where that cannot be done.
+   * @param readBelow undefined where nothing lies below
+   * @throws ImageError unsupported-feature, image-damaged, image-dirty, image-corrupt
+   */
+  edit?(disk: Disk, readBelow: ReadBelow | undefined): Promise<DiskWriter>;
+  /**
+   * Repairs an image, opened in mode `check` over writable storages, which are then to be checked
+   * again. Absent where that cannot be done.
+   */
+  repair?(disk: Disk, level: 'leaks' | 'all', options: CheckOptions): Promise<DriverRepair>;
+}
+
+/** What a repair did, as qemu-img counts it. */
+export interface DriverRepair {
+  readonly leaksFixed: number;
+  readonly corruptionsFixed: number;
 }
 
 export type { DecompressResult };
@@ -93,10 +244,15 @@ export interface GateAnswer {
 }
 
 export interface GateRequest {
-  /** `data-file`: the external data file, which holds the guest's bytes as a raw disk would. */
-  readonly kind: 'backing' | 'data-file';
+  /**
+   * `data-file`: the external data file, which holds the guest's bytes as a raw disk would.
+   * `extent`: one of several files that an image is made of.
+   */
+  readonly kind: 'backing' | 'data-file' | 'extent';
   /** The name as the image has it; never trusted, never followed by itself. */
   readonly name: string;
+  /** Other names that the image has for the same file. */
+  readonly otherNames?: readonly string[];
   /** The format recorded in the image, '' when none is. */
   readonly format: string;
   /** The name of the storage that asks (names are relative to it). */

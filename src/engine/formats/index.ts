@@ -1,22 +1,39 @@
-/** All formats in probe order, and opening a chain of them. */
+/** Telling formats apart, and opening a chain of images of any of them. */
+import { SECTOR } from '../binary/units.ts';
 import { ImageError } from '../errors.ts';
 import { readFront } from '../storage/partial.ts';
-import type { Storage } from '../storage/storage.ts';
-import type { Disk, FormatName, Gate, GateAnswer, Unlock } from './format.ts';
+import { readPadded, type Storage } from '../storage/storage.ts';
+import { driverNames, driverOf, PROBE_FIRST, PROBE_LAST, probeDrivers } from './drivers.ts';
+import type {
+  Disk,
+  FormatName,
+  Gate,
+  GateAnswer,
+  LayeredDisk,
+  OpenMode,
+  ProbedFile,
+  Unlock,
+} from './format.ts';
 import { identify, looksLikeDisk } from './identify.ts';
+import { isLayered } from './layered.ts';
 import { METADATA_BUDGET, SHARES } from './qcow2/budget.ts';
-import { isQcow2, type OpenMode } from './qcow2/header.ts';
+import { isQcow2 } from './qcow2/header.ts';
 import { openQcow2, Qcow2Image } from './qcow2/image.ts';
 import { unlockQcow2 } from './qcow2/unlock.ts';
 import { RawDisk } from './raw.ts';
 
-/** qemu-img's order of formats in its help. */
-export const FORMAT_NAMES: readonly FormatName[] = ['qcow2', 'raw'];
+/** Formats that can be opened, in the order of the alphabet as in qemu-img's help. */
+export const FORMAT_NAMES: readonly FormatName[] = [...driverNames(), 'qcow2', 'raw'].sort(
+  (a, b) => (a < b ? -1 : 1),
+) as FormatName[];
 
 export interface OpenOptions {
   /** Take it for this format; by default the content decides, with raw as the last resort. */
   format?: FormatName | undefined;
-  /** Asked for every file that the image names; without a gate, none of them is opened. */
+  /**
+   * Asked for every file that the image names; without a gate, none of them is opened. Images below
+   * are asked for only in mode `read`.
+   */
   gate?: Gate | undefined;
   /**
    * Asked of an image that names no backing file, whether it is to have one all the same; the gate
@@ -29,6 +46,11 @@ export interface OpenOptions {
   mode?: OpenMode | undefined;
   /** Refuse what is raw only for want of anything better: text, a web page, an empty file. */
   strict?: boolean | undefined;
+  /**
+   * Formats that are known by the end of the file alone (a fixed VHD, a DMG) are recognised, too,
+   * which qemu-img does not do.
+   */
+  looksAtEnd?: boolean | undefined;
 }
 
 /** What a disk begins with is looked at so far, when it is to be told from other things. */
@@ -61,21 +83,21 @@ async function openChain(
   { seen, depth, tableBytes: tablesAbove }: Above,
 ): Promise<Disk> {
   const disk = await openOne(storage, options);
-  if (!(disk instanceof Qcow2Image) || (options.mode ?? 'read') !== 'read') return disk;
-  const { gate, unlock, addsBacking } = options;
-  await unlockQcow2(disk, unlock);
+  if (!isLayered(disk) || (options.mode ?? 'read') !== 'read') return disk;
+  const { gate, unlock, addsBacking, looksAtEnd } = options;
+  if (disk instanceof Qcow2Image) {
+    await unlockQcow2(disk, unlock);
+    if (gate !== undefined) await attachDataFile(disk, gate);
+  }
   if (gate === undefined) return disk;
-  await attachDataFile(disk, gate);
-  if (disk.header.backingName === '' && addsBacking?.() !== true) return disk;
-  const tableBytes = tablesAbove + disk.l1.byteLength;
+  if (disk.backingName === '' && addsBacking?.() !== true) return disk;
+  const tableBytes = tablesAbove + disk.tableBytes;
   // The next one may take as much as the format allows.
   if (tableBytes + SHARES.l1 >= METADATA_BUDGET) {
     const details = { what: 'L1 tables of the chain', value: String(tableBytes) };
     throw new ImageError('too-large', { ...details, limit: METADATA_BUDGET });
   }
-  const name = disk.header.backingName;
-  const format = disk.header.backingFormat;
-  const answer = await gate({ kind: 'backing', name, format, from: storage.name });
+  const answer = await gate(requestBelow(disk));
   if (answer === 'none') disk.withoutBacking = true;
   if (answer === undefined || answer === 'none') return disk;
   const backing = storageOf(answer);
@@ -83,6 +105,7 @@ async function openChain(
     await backing.close();
     throw new ImageError('backing-loop', { name: backing.name });
   }
+  const format = disk.backingFormat;
   const named = FORMAT_NAMES.find((candidate) => candidate === format);
   const known = 'storage' in answer ? answer.format : named;
   if (!('storage' in answer) && format !== '' && named === undefined) {
@@ -91,8 +114,17 @@ async function openChain(
   }
   seen.add(storage.name);
   const above = { seen, depth: depth + 1, tableBytes };
-  disk.backing = await openChain(backing, { gate, unlock, addsBacking, format: known }, above);
+  const below = { gate, unlock, addsBacking, looksAtEnd, format: known };
+  const layered: LayeredDisk = disk;
+  layered.backing = await openChain(backing, below, above);
+  layered.acceptBacking?.(layered.backing);
   return disk;
+}
+
+function requestBelow(disk: LayeredDisk) {
+  const { backingName: name, backingFormat: format, backingNames: otherNames, storage } = disk;
+  const more = otherNames === undefined ? {} : { otherNames };
+  return { kind: 'backing' as const, name, format, from: storage.name, ...more };
 }
 
 /** «External data file»: the guest's bytes as they are, at their own offsets. */
@@ -109,20 +141,39 @@ function storageOf(answer: Storage | GateAnswer): Storage {
 }
 
 async function openOne(storage: Storage, options: OpenOptions): Promise<Disk> {
-  if (options.format === 'raw') return new RawDisk(storage);
+  const { format, mode = 'read', gate, unlock } = options;
+  if (format === 'raw') return new RawDisk(storage);
   const { bytes: first, error } = await readFront(storage, PROBE_BYTES);
   if (first.length === 0 && error !== undefined) throw error;
-  if (isQcow2(first)) return openQcow2(storage, options.mode ?? 'read');
-  const named = options.format === 'qcow2';
-  if (named || (options.strict === true && !looksLikeDisk(first, storage.size))) {
-    const looksLike = identify(first, storage.size);
-    const { name, size } = storage;
-    throw new ImageError('not-a-disk-image', {
-      format: named ? 'qcow2' : '',
-      name,
-      size,
-      looksLike,
-    });
+  if (format === 'qcow2' || (format === undefined && isQcow2(first))) {
+    if (isQcow2(first)) return openQcow2(storage, mode);
+    throw notThis(storage, first, 'qcow2');
+  }
+  const found = format ?? (await probe(storage, first, options));
+  const driver = found === undefined ? undefined : await driverOf(found);
+  if (driver !== undefined) return driver.open(storage, { mode, gate, unlock });
+  if (options.strict === true && !looksLikeDisk(first, storage.size)) {
+    throw notThis(storage, first, '');
   }
   return new RawDisk(storage);
+}
+
+/** The format by a file's content (for DMG: its name), undefined for qcow2 and raw. */
+async function probe(
+  storage: Storage,
+  first: Uint8Array,
+  { looksAtEnd }: OpenOptions,
+): Promise<FormatName | undefined> {
+  const { name, size } = storage;
+  const file: ProbedFile = { first: first.subarray(0, PROBE_FIRST), last: undefined, size, name };
+  const found = probeDrivers(file);
+  if (found !== undefined || looksAtEnd !== true || size < SECTOR) return found;
+  const length = Math.min(PROBE_LAST, size);
+  const last = await readPadded(storage, size - length, length);
+  return probeDrivers({ ...file, last });
+}
+
+function notThis({ name, size }: Storage, first: Uint8Array, format: string): ImageError {
+  const looksLike = identify(first, size);
+  return new ImageError('not-a-disk-image', { format, name, size, looksLike });
 }

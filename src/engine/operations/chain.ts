@@ -112,7 +112,8 @@ function endOf(extent: Extent): number {
 }
 
 function decided(disk: Disk, extent: Extent, depth: number): ChainExtent {
-  const unknown = extent.kind === 'data' && disk.contentMissing !== undefined;
+  const isMissing = extent.kind === 'data' && disk.contentMissing !== undefined;
+  const unknown = isMissing || extent.unknown === true;
   return ofDisk(disk, extent, depth, true, unknown);
 }
 
@@ -138,6 +139,8 @@ function ofDisk(
     unknown,
   };
   if (extent.reason !== undefined) run.reason = extent.reason;
+  if (extent.packing !== undefined) run.packing = extent.packing;
+  if (extent.unpackedLength !== undefined) run.unpackedLength = extent.unpackedLength;
   return run;
 }
 

@@ -1,4 +1,17 @@
 import type { Finding, FindingKind } from './finding.ts';
+import type { RunOptions } from './operation.ts';
+
+/** What a check is to do. */
+export interface CheckOptions extends RunOptions {
+  /** How many findings the report keeps; all are counted and given to `onFinding`. */
+  limit?: number | undefined;
+  /** Hears each finding at once, in the order in which qemu-img would print it. */
+  onFinding?: ((finding: Finding) => void) | undefined;
+  /** Look up who uses the clusters that findings name: a second walk when there are any. */
+  explain?: boolean | undefined;
+  /** Bytes for the references that are counted at once; by default what the budget gives them. */
+  countBytes?: number | undefined;
+}
 
 /** The result of a check. The counters are qemu-img's own and give its exit code. */
 export interface CheckReport {

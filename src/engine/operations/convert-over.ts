@@ -2,6 +2,7 @@
  * Copying disks to where something is already: into a new qcow2 image that has another one below
  * it, and into an image that exists. Zeros are written there, not left out.
  */
+import type { WritablePacking } from '../codecs/packing.ts';
 import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import { alignUp, SECTOR } from '../binary/units.ts';
 import { throwIfCancelled } from '../errors.ts';
@@ -38,7 +39,7 @@ export interface ConvertTarget {
 
 interface GuestTarget extends ConvertTarget {
   readonly clusterSize: number;
-  readonly codec: 'zlib' | 'zstd';
+  readonly codec: WritablePacking;
 }
 
 /**
@@ -76,7 +77,7 @@ export async function convertOverBacking(
 export async function convertInto(
   sources: readonly Disk[],
   target: ConvertTarget,
-  options: ConvertOverOptions & { clusterSize: number; codec: 'zlib' | 'zstd' },
+  options: ConvertOverOptions & { clusterSize: number; codec: WritablePacking },
 ): Promise<ConvertReport> {
   const own = options.pool === undefined ? new InlinePool() : undefined;
   const pool = options.pool ?? own ?? new InlinePool();

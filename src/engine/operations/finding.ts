@@ -39,6 +39,21 @@ export const FINDING_KINDS = [
   'corrupt-bit', // incompatible bit 1: QEMU stopped using the image for writing
   'truncated', // tables point behind the end of the file: likely an incomplete download
   'overlap', // a cluster is claimed by two owners of different kind
+  // Of the other formats. values.message: qemu-img's line with its end, '' where it is silent.
+  'block-outside', // a table entry points outside of the file, or into its metadata
+  'block-duplicate', // two entries of a table point to the same place
+  'block-unaligned', // a table entry points between two blocks
+  'block-state', // a table entry has a state that does not exist
+  'allocation-count', // the header counts another number of blocks than the tables have
+  'header-copy', // one of two copies of a header or footer is damaged; the other was used
+  'header-checksum', // a checksum is wrong, and the content makes sense all the same
+  'table-copy', // the two copies of a table differ
+  'size-contradiction', // two places of the header name different sizes of the disk
+  'log-pending', // changes are in a log and not yet in their places
+  'tail-leak', // space at the end of the file that nothing uses
+  'parent-changed', // the parent is not as it was when this image was made over it
+  'extension-damaged', // something optional in the header cannot be read
+  'content-checksum', // a checksum over the content is wrong
 ] as const;
 
 export type FindingKind = (typeof FINDING_KINDS)[number];

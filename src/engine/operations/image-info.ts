@@ -4,6 +4,64 @@ import type { LuksInfo } from '../formats/luks-header.ts';
 
 export type { LuksInfo, LuksSlot } from '../formats/luks-header.ts';
 
+/** A value of what qemu-img calls «format specific information». */
+export type InfoValue =
+  | string
+  | number
+  | boolean
+  | readonly InfoValue[]
+  | { readonly [name: string]: InfoValue | undefined };
+
+/** Facts that formats other than qcow2 have to tell; each has a label in the app. */
+export type FactKey =
+  | 'subformat'
+  | 'format-version'
+  | 'creator'
+  | 'creator-version'
+  | 'creator-os'
+  | 'created'
+  | 'uuid'
+  | 'parent-uuid'
+  | 'parent-date'
+  | 'parent-name'
+  | 'content-id'
+  | 'parent-content-id'
+  | 'adapter'
+  | 'hardware-version'
+  | 'tools-version'
+  | 'extents'
+  | 'block-size'
+  | 'sector-size'
+  | 'physical-sector-size'
+  | 'geometry'
+  | 'geometry-size'
+  | 'current-size'
+  | 'log'
+  | 'in-use'
+  | 'compression'
+  | 'volume-name'
+  | 'features';
+
+/** One fact. Sizes are numbers of bytes, times ISO 8601 text. */
+export interface Fact {
+  key: FactKey;
+  value: string | number;
+}
+
+/** What a format says of an image. Plain data. */
+export interface Description {
+  /** As qemu-img's `info` prints it; undefined where it prints none. Bytes. */
+  clusterSize: number | undefined;
+  encrypted: boolean;
+  /** Was not closed cleanly: qemu-img's `dirty-flag`. */
+  dirty: boolean;
+  /** qemu-img's «Format specific information», in its order; undefined where it has none. */
+  specific: { type: string; data: InfoValue } | undefined;
+  facts: Fact[];
+  /** Every field of the headers, from their field tables: for the structure view. */
+  fields: FieldValue[];
+}
+
 /** Everything that `info` and the overview say of an image. Plain data. Sizes in bytes. */
 export interface ImageInfo {
   name: string;
@@ -19,6 +77,8 @@ export interface ImageInfo {
   backing: BackingInfo | undefined;
   snapshots: SnapshotInfo[];
   qcow2: Qcow2Info | undefined;
+  /** What other formats say of themselves. */
+  description?: Description | undefined;
 }
 
 export interface BackingInfo {

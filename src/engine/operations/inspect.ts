@@ -1,4 +1,5 @@
 import type { Disk } from '../formats/format.ts';
+import { isLayered } from '../formats/layered.ts';
 import type { Header } from '../formats/qcow2/header.ts';
 import { hasBit } from '../formats/qcow2/header-fault.ts';
 import { Qcow2Image } from '../formats/qcow2/image.ts';
@@ -11,7 +12,14 @@ import {
   type HeaderFields,
 } from '../formats/qcow2/layout.ts';
 import type { Snapshot } from '../formats/qcow2/snapshots.ts';
-import type { FeatureBit, FieldValue, ImageInfo, Qcow2Info, SnapshotInfo } from './image-info.ts';
+import type {
+  BackingInfo,
+  FeatureBit,
+  FieldValue,
+  ImageInfo,
+  Qcow2Info,
+  SnapshotInfo,
+} from './image-info.ts';
 
 export type * from './image-info.ts';
 
@@ -26,29 +34,47 @@ export async function inspect(disk: Disk): Promise<ImageInfo> {
     format: disk.format,
     virtualSize: disk.size,
     fileSize: storage.size,
-    allocatedSize: await storage.allocated?.(),
+    allocatedSize: await allocatedSize(disk),
   };
+  const backing = backingOf(disk);
   if (!(disk instanceof Qcow2Image)) {
+    const description = disk.describe?.();
     return {
       ...common,
-      clusterSize: undefined,
-      encrypted: false,
-      backing: undefined,
+      clusterSize: description?.clusterSize,
+      encrypted: description?.encrypted ?? false,
+      backing,
       snapshots: [],
       qcow2: undefined,
+      description,
     };
   }
   const { header } = disk;
-  const { backingName, backingFormat } = header;
-  const found = disk.backing !== undefined;
   return {
     ...common,
     clusterSize: header.clusterSize,
     encrypted: header.cryptMethod !== 0,
-    backing: backingName === '' ? undefined : { name: backingName, format: backingFormat, found },
+    backing,
     snapshots: disk.snapshots.map(describeSnapshot),
     qcow2: describeQcow2(disk),
   };
+}
+
+function backingOf(disk: Disk): BackingInfo | undefined {
+  if (!isLayered(disk) || disk.backingName === '') return undefined;
+  const found = disk.backing !== undefined;
+  return { name: disk.backingName, format: disk.backingFormat, found };
+}
+
+/** Of a disk of several files, all of them; undefined where the platform does not tell. */
+async function allocatedSize({ storage, files = [storage] }: Disk): Promise<number | undefined> {
+  let sum = 0;
+  for (const file of new Set(files)) {
+    const size = await file.allocated?.();
+    if (size === undefined) return undefined;
+    sum += size;
+  }
+  return sum;
 }
 
 function describeSnapshot(snapshot: Snapshot): SnapshotInfo {
@@ -80,7 +106,7 @@ function describeQcow2(image: Qcow2Image): Qcow2Info {
     encryption: header.cryptMethod === 0 ? 'none' : header.cryptMethod === 1 ? 'aes' : 'luks',
     luks: image.luks?.info,
     features: describeFeatures(header),
-    fields: describeFields(header),
+    fields: describeHeader(header),
     extensions: header.extensions.map(({ type, offset, data }) => ({
       type: type.toString(16).padStart(8, '0'),
       name: EXTENSION_NAMES.get(type) ?? '',
@@ -125,7 +151,7 @@ function describeFeatures(header: Header): FeatureBit[] {
   return result;
 }
 
-function describeFields(header: Header): FieldValue[] {
+function describeHeader(header: Header): FieldValue[] {
   const tables = header.version === 2 ? [HEADER_V2] : [HEADER_V2, HEADER_V3, HEADER_COMPRESSION];
   const fields: FieldValue[] = [];
   for (const table of tables) {

@@ -5,6 +5,7 @@
  */
 import { alignDown, alignUp, SECTOR } from '../binary/units.ts';
 import type { Cipher } from '../codecs/cipher.ts';
+import type { Packing } from '../codecs/packing.ts';
 import type { CodecPool } from '../codecs/pool.ts';
 import { ImageError, isImageError, throwIfCancelled, type UnreadableReason } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
@@ -224,8 +225,9 @@ export class Transfer {
 
   async #unpack(job: Job, packed: Uint8Array<ArrayBuffer>): Promise<void> {
     if (job.pieces.length === 0) return;
-    const { disk } = firstOf(job.pieces).extent;
-    const { clusterSize, codec = 'zlib' } = disk;
+    const { extent: one } = firstOf(job.pieces);
+    const codec = packingOf(one);
+    const clusterSize = unpackedLength(one);
     const clusters = job.pieces.map((part) => ({
       start: part.offset - job.offset,
       length: part.length,
@@ -282,14 +284,28 @@ function unreadable(extent: ChainExtent, reason: UnreadableReason): ImageError {
 }
 
 /** Why nobody knows the content of a run. */
-function missing({ kind, disk }: ChainExtent): UnreadableReason {
+function missing({ kind, disk, reason }: ChainExtent): UnreadableReason {
+  if (reason !== undefined) return reason;
   return (kind === 'data' ? disk.contentMissing : undefined) ?? 'backing-missing';
 }
 
-/** Parts of one file that are encrypted in one way, or not at all. */
+/** How a compressed cluster is packed. */
+function packingOf({ packing, disk }: ChainExtent): Packing {
+  return packing ?? disk.codec ?? 'zlib';
+}
+
+/** Bytes that a compressed cluster unpacks to. */
+function unpackedLength(extent: ChainExtent): number {
+  return extent.unpackedLength ?? extent.disk.clusterSize;
+}
+
+/** Parts of one file that are encrypted or packed in one way, or not at all. */
 interface Group {
   readonly storage: Storage;
   readonly disk: Disk;
+  /** Of packed parts: all are packed in one way and unpack to one length. */
+  readonly packing: Packing | undefined;
+  readonly unpackedLength: number;
   readonly parts: Part[];
 }
 
@@ -309,8 +325,8 @@ function* plan(extents: readonly ChainExtent[]): Generator<Job> {
       yield { ...request, storage, compressed: false, cipher: disk.cipher };
     }
   }
-  for (const { storage, disk, parts } of packed) {
-    const most = Math.max(1, Math.floor(BATCH_BYTES / disk.clusterSize));
+  for (const { storage, unpackedLength: length, parts } of packed) {
+    const most = Math.max(1, Math.floor(BATCH_BYTES / length));
     for (const request of coalesce(sortParts(parts), BATCH_BYTES, PACKED_GAP)) {
       for (const piece of split(request, most)) yield { ...piece, storage, compressed: true };
     }
@@ -318,11 +334,21 @@ function* plan(extents: readonly ChainExtent[]): Generator<Job> {
 }
 
 /** Chains are short and their runs come in stretches: the group wanted is mostly the last one. */
-function partsOf(groups: Group[], { storage, disk }: ChainExtent): Part[] {
-  const found = groups.findLast((group) => group.disk === disk && group.storage === storage);
+function partsOf(groups: Group[], extent: ChainExtent): Part[] {
+  const { storage, disk, kind } = extent;
+  const isPacked = kind === 'compressed';
+  const packing = isPacked ? packingOf(extent) : undefined;
+  const length = isPacked ? unpackedLength(extent) : 0;
+  const found = groups.findLast(
+    (group) =>
+      group.disk === disk &&
+      group.storage === storage &&
+      group.packing === packing &&
+      group.unpackedLength === length,
+  );
   if (found !== undefined) return found.parts;
   const parts: Part[] = [];
-  groups.push({ storage, disk, parts });
+  groups.push({ storage, disk, packing, unpackedLength: length, parts });
   return parts;
 }
 

@@ -113,6 +113,26 @@ function takeTweaks(words: Int32Array, added: Int32Array, chained: Int32Array): 
   }
 }
 
+/**
+ * Decrypts in place as one chain, and takes the chaining off the first block of every `stride`
+ * words, which does not belong to a chain from before.
+ */
+async function decryptChains(
+  chained: Chained,
+  words: Int32Array<ArrayBuffer>,
+  room: Int32Array<ArrayBuffer>,
+  stride: number,
+): Promise<void> {
+  room.set(words);
+  const clear = await chained.decrypt(room);
+  words.set(clear.subarray(0, words.length));
+  for (let at = stride; at < words.length; at += stride) {
+    for (let to = at; to < at + BLOCK_WORDS; to++) {
+      words[to] = (words[to] as number) ^ (room[to - BLOCK_WORDS] as number);
+    }
+  }
+}
+
 /** Chained within a sector: what the platform gives is right but for the first block of each. */
 export class Cbc implements Mode {
   readonly #chained: Chained;
@@ -128,14 +148,10 @@ export class Cbc implements Mode {
     vectors: Int32Array<ArrayBuffer>,
     room: Int32Array<ArrayBuffer>,
   ): Promise<void> {
-    room.set(words);
-    const chained = await this.#chained.decrypt(room);
-    words.set(chained.subarray(0, words.length));
+    await decryptChains(this.#chained, words, room, SECTOR_WORDS);
     for (let at = 0, vector = 0; at < words.length; at += SECTOR_WORDS) {
-      for (let column = 0; column < BLOCK_WORDS; column++) {
-        const before = at === 0 ? 0 : (room[at - BLOCK_WORDS + column] as number);
-        const clear = (words[at + column] as number) ^ before;
-        words[at + column] = clear ^ (vectors[vector++] as number);
+      for (let to = at; to < at + BLOCK_WORDS; to++) {
+        words[to] = (words[to] as number) ^ (vectors[vector++] as number);
       }
     }
   }
@@ -174,12 +190,7 @@ export class Ecb implements Mode {
     _vectors: Int32Array<ArrayBuffer>,
     room: Int32Array<ArrayBuffer>,
   ): Promise<void> {
-    room.set(words);
-    const chained = await this.#chained.decrypt(room);
-    for (let at = 0; at < words.length; at++) {
-      const before = at < BLOCK_WORDS ? 0 : (room[at - BLOCK_WORDS] as number);
-      words[at] = (chained[at] as number) ^ before;
-    }
+    await decryptChains(this.#chained, words, room, BLOCK_WORDS);
   }
 
   encrypt(words: Int32Array): void {

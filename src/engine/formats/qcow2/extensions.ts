@@ -3,7 +3,8 @@
  * extensions».
  */
 import { alignUp, isAligned } from '../../binary/units.ts';
-import type { Header, OpenMode } from './header.ts';
+import type { OpenMode } from '../format.ts';
+import type { Header } from './header.ts';
 import { hasBit, headerFault } from './header-fault.ts';
 import {
   BITMAPS_EXTENSION,

@@ -5,6 +5,7 @@
  */
 import { alignUp, isAligned, powerOfTwo } from '../../binary/units.ts';
 import { ImageError } from '../../errors.ts';
+import type { OpenMode } from '../format.ts';
 import {
   featureNames,
   interpret,
@@ -53,12 +54,6 @@ export interface Header extends HeaderFields {
   readonly bitmapsInconsistent: boolean;
   readonly luks: { readonly offset: number; readonly length: number } | undefined;
 }
-
-/**
- * `info`: to say what it is; `check`: to look for damage, so tables may be bad; `read`: for guest
- * content, so everything that reading needs must be sound.
- */
-export type OpenMode = 'info' | 'check' | 'read';
 
 const MAX_INT64 = 2 ** 63;
 

@@ -5,10 +5,10 @@ import { ImageError, isImageError } from '../../errors.ts';
 import { readFront, type Front } from '../../storage/partial.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { clip, ExtentList } from '../extents.ts';
-import type { Disk, Extent } from '../format.ts';
+import type { Disk, Extent, LayeredDisk, OpenMode } from '../format.ts';
 import type { LuksHeader } from '../luks-header.ts';
 import { readBitmaps, type Bitmap } from './bitmaps.ts';
-import { headerEnd, parseHeader, peekClusterSize, type Header, type OpenMode } from './header.ts';
+import { headerEnd, parseHeader, peekClusterSize, type Header } from './header.ts';
 import { mapDamaged, mapTable } from './mapping.ts';
 import {
   checkSnapshotL1,
@@ -27,7 +27,7 @@ const EXTENTS_AT_ONCE = 64 * 1024;
 /** Extents that one L2 entry may bring. */
 const SUBCLUSTERS = 32;
 
-export class Qcow2Image implements Disk {
+export class Qcow2Image implements LayeredDisk {
   readonly format = 'qcow2';
   readonly storage: Storage;
   readonly header: Header;
@@ -70,6 +70,18 @@ export class Qcow2Image implements Disk {
 
   get snapshots(): readonly Snapshot[] {
     return this.snapshotTable.snapshots;
+  }
+
+  get backingName(): string {
+    return this.header.backingName;
+  }
+
+  get backingFormat(): string {
+    return this.header.backingFormat;
+  }
+
+  get tableBytes(): number {
+    return this.l1.byteLength;
   }
 
   get backingMissing(): boolean {

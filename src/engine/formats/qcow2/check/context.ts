@@ -1,23 +1,11 @@
 /** What the parts of a check share: the image, the report, and the way findings are noted. */
-import type { CheckReport } from '../../../operations/check-report.ts';
+import type { CheckOptions, CheckReport } from '../../../operations/check-report.ts';
 import type { Finding, FindingKind, Severity } from '../../../operations/finding.ts';
-import type { RunOptions } from '../../../operations/operation.ts';
 import { throwIfCancelled } from '../../../errors.ts';
 import { pacer } from '../../../yield.ts';
 import type { Qcow2Image } from '../image.ts';
 import { maxRefcount } from '../refcounts.ts';
 import { ReferenceCounts } from './counts.ts';
-
-export interface CheckOptions extends RunOptions {
-  /** How many findings the report keeps; all are counted and given to `onFinding`. */
-  limit?: number | undefined;
-  /** Hears each finding at once, in the order in which qemu-img would print it. */
-  onFinding?: ((finding: Finding) => void) | undefined;
-  /** Look up who uses the clusters that findings name: a second walk when there are any. */
-  explain?: boolean | undefined;
-  /** Bytes for the references that are counted at once; by default what the budget gives them. */
-  countBytes?: number | undefined;
-}
 
 /** Everything of a finding but what is counted. */
 export type FindingDetails = Omit<Finding, 'kind' | 'severity'>;

@@ -4,14 +4,14 @@
  */
 import { hex64 } from '../../../binary/units.ts';
 import type { ErrorDetails } from '../../../errors.ts';
-import type { CheckReport } from '../../../operations/check-report.ts';
+import type { CheckOptions, CheckReport } from '../../../operations/check-report.ts';
 import type { FindingKind } from '../../../operations/finding.ts';
 import { LIMITS } from '../layout.ts';
 import { missingAtEnd } from '../expected-end.ts';
 import type { Qcow2Image } from '../image.ts';
 import { entryOffset, type Table } from '../tables.ts';
 import { RefcountBlocks } from './blocks.ts';
-import { CheckContext, type CheckOptions } from './context.ts';
+import { CheckContext } from './context.ts';
 import { checkCopied } from './copied.ts';
 import { addOwners } from './owners.ts';
 import { ReferenceWalk } from './references.ts';

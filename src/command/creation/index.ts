@@ -1,0 +1,9 @@
+/** The formats that images can be created in, apart from qcow2 and raw. */
+import type { TargetFormat } from './target-format.ts';
+
+const TARGETS: Readonly<Record<string, () => Promise<TargetFormat>>> = {};
+
+/** A format by its name; undefined where none can be created here (and for qcow2 and raw). */
+export async function targetFormat(name: string): Promise<TargetFormat | undefined> {
+  return Object.hasOwn(TARGETS, name) ? TARGETS[name]?.() : undefined;
+}
