@@ -46,7 +46,7 @@ export {
   type SnapshotEffect,
   type SnapshotLabel,
 } from './formats/qcow2/edit/snapshots.ts';
-export { emptyQcow2 } from './formats/qcow2/edit/resize.ts';
+export { emptyQcow2, reopenQcow2 } from './formats/qcow2/edit/resize.ts';
 export { Qcow2Image } from './formats/qcow2/image.ts';
 export { amendImage, type AmendOptions } from './operations/amend.ts';
 export {
@@ -115,7 +115,7 @@ export { missingBytes } from './operations/missing.ts';
 export type * from './operations/operation.ts';
 export { PartDisk } from './operations/part-disk.ts';
 export { patchScripts, type PatchScripts } from './operations/patch-scripts.ts';
-export { readDisk } from './operations/read.ts';
+export { readDisk, readerBelow } from './operations/read.ts';
 export {
   CHOICE_ALL,
   CHOICE_SAFE,

@@ -1,7 +1,7 @@
 /** Other properties for an image that is there. */
 import type { Qcow2Image } from '../formats/qcow2/image.ts';
 import { amendQcow2, type Qcow2Amendment } from '../formats/qcow2/edit/amend.ts';
-import { readDisk } from './read.ts';
+import { readerBelow } from './read.ts';
 
 export interface AmendOptions {
   /** How far it is. */
@@ -18,11 +18,8 @@ export async function amendImage(
   wanted: Qcow2Amendment,
   { steps, signal }: AmendOptions = {},
 ): Promise<void> {
-  const { backing } = image;
   await amendQcow2(image, wanted, {
-    ...{ steps, signal, backingSize: backing?.size },
-    ...(backing === undefined
-      ? {}
-      : { readBelow: (offset, length) => readDisk(backing, offset, length, { signal }) }),
+    ...{ steps, signal, backingSize: image.backing?.size },
+    readBelow: readerBelow(image, { signal }),
   });
 }

@@ -1,8 +1,14 @@
 /** Reading a stretch of a guest's disk into memory. */
 import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import type { Disk } from '../formats/format.ts';
+import type { ReadBelow } from '../formats/qcow2/edit/guest-writer.ts';
 import { mapChain, type ChainExtent } from './chain.ts';
 import { Transfer } from './transfer.ts';
+
+export interface ReadOptions {
+  pool?: CodecPool | undefined;
+  signal?: AbortSignal | undefined;
+}
 
 /**
  * Reads `length` guest bytes at `offset`. Behind the end of the disk are zeros.
@@ -12,7 +18,7 @@ export async function readDisk(
   disk: Disk,
   offset: number,
   length: number,
-  options: { pool?: CodecPool | undefined; signal?: AbortSignal | undefined } = {},
+  options: ReadOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const extents: ChainExtent[] = [];
   for await (const batch of mapChain(disk, offset, length)) {
@@ -21,12 +27,18 @@ export async function readDisk(
   return readExtents(extents, offset, length, options);
 }
 
+/** Reads the disk below `disk`, as {@link readDisk} does; undefined where there is none. */
+export function readerBelow({ backing }: Disk, options: ReadOptions = {}): ReadBelow | undefined {
+  if (backing === undefined) return undefined;
+  return (offset, length) => readDisk(backing, offset, length, options);
+}
+
 /** As {@link readDisk}, with the extents of the stretch (cut to it) already at hand. */
 export async function readExtents(
   extents: readonly ChainExtent[],
   offset: number,
   length: number,
-  options: { pool?: CodecPool | undefined; signal?: AbortSignal | undefined } = {},
+  options: ReadOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const target = new Uint8Array(length);
   const pool = options.pool ?? new InlinePool();

@@ -6,7 +6,7 @@ import { resizeQcow2 } from '../formats/qcow2/edit/resize.ts';
 import { Qcow2Image } from '../formats/qcow2/image.ts';
 import { readPartitions, type Partition } from '../guest/partitions.ts';
 import { fillWithZeros } from '../storage/fill.ts';
-import { readDisk } from './read.ts';
+import { readDisk, readerBelow } from './read.ts';
 
 /** What another size means for what the guest keeps on the disk. Bytes. */
 export interface ResizePlan {
@@ -69,12 +69,9 @@ export async function resizeDisk(
   { preallocation = 'off', signal }: ResizeOptions = {},
 ): Promise<void> {
   if (disk instanceof Qcow2Image) {
-    const { backing } = disk;
     await resizeQcow2(disk, size, {
-      ...{ preallocation, signal, backingSize: backing?.size },
-      ...(backing === undefined
-        ? {}
-        : { readBelow: (offset, length) => readDisk(backing, offset, length, { signal }) }),
+      ...{ preallocation, signal, backingSize: disk.backing?.size },
+      readBelow: readerBelow(disk, { signal }),
     });
     return;
   }
