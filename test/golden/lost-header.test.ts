@@ -79,7 +79,7 @@ async function makeSample({ name, options, size, writes }: Sample): Promise<stri
 type Loss = (bytes: Buffer, clusterSize: number) => void;
 const LOSSES: readonly (readonly [string, Loss])[] = [
   ['zeros', (bytes, clusterSize) => void bytes.fill(0, 0, clusterSize)],
-  ['magic', (bytes) => void bytes.write('XXXX', 0)],
+  ['magic', (bytes) => void bytes.write('ABCD', 0)],
   [
     'noise',
     (bytes) => {

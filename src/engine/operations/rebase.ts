@@ -156,7 +156,7 @@ class Rebase {
         at = unitEnd(at);
         continue;
       }
-      // Zeros that the old one holds are data as any other, as the real program has it.
+      // Zeros that the old one holds are data like all the rest, as the real program has it.
       const isBehind = (from: number) => offset + from >= (this.#old?.size ?? 0);
       const empty = isBehind(at);
       let to = unitEnd(at);
