@@ -1,5 +1,5 @@
 /** `qemu-img check`: is the image whole. */
-import { checkImage, isImageError } from '../engine/index.ts';
+import { checkImage, ImageError, isImageError } from '../engine/index.ts';
 import type { CheckReport } from '../engine/operations/check-report.ts';
 import { CheckMessages } from './check-messages.ts';
 import { planOf, repair, showPlan, type RepairRequest } from './check-repair.ts';
@@ -85,8 +85,12 @@ async function run(context: Context, request: Omit<OpenRequest, 'mode'>): Promis
     const namesFiles = backing !== undefined || qcow2?.dataFile !== undefined;
     const needsMore = isDescribed || namesFiles || encrypted;
     if (needsMore) await probeChain(context, { ...request, mode: 'read' });
+    const { disk } = image;
+    if (disk.checkIsOurs === true) {
+      throw new ImageError('check-unsupported', { format: disk.format });
+    }
     const messages = new CheckMessages(context);
-    const checked = await checkImage(image.disk, {
+    const checked = await checkImage(disk, {
       signal: context.signal,
       limit: 0,
       onFinding: (finding) => {
@@ -94,7 +98,7 @@ async function run(context: Context, request: Omit<OpenRequest, 'mode'>): Promis
       },
     });
     if (checked.aborted !== undefined) throw new CommandFailure(`Check failed: ${checked.aborted}`);
-    return { report: checked, json: toJson(request.name, image.disk.format, checked) };
+    return { report: checked, json: toJson(request.name, disk.format, checked) };
   } catch (error) {
     if (!isImageError(error, 'check-unsupported')) throw error;
     throw new CommandFailure(errorText(error), EXIT_UNSUPPORTED, error);

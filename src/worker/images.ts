@@ -239,7 +239,7 @@ async function openAs(source: Source, mode: Mode, content?: Storage): Promise<En
       const disk = await openImage(content ?? changed?.storage ?? new BlobStorage(file), {
         mode,
         gate: files.gate,
-        strict: !raw,
+        ...{ strict: !raw, looksAtEnd: !raw, lenient: true },
         ...(raw ? { format: 'raw' } : {}),
       });
       const entry = { file, raw, given, ciphers, changed, disk, mode, problem: undefined };

@@ -128,3 +128,59 @@ export function bits64(offset: number, meaning: string, style: FieldStyle = 'bit
     write: (view, at, value) => view.setBigUint64(at, value),
   };
 }
+
+/** As {@link u16}, little-endian. */
+export function u16le(offset: number, meaning: string, style: FieldStyle = 'count'): Field<number> {
+  return {
+    offset,
+    size: 2,
+    style,
+    meaning,
+    read: (view, at) => view.getUint16(at, true),
+    write: (view, at, value) => view.setUint16(at, value, true),
+  };
+}
+
+/** As {@link u32}, little-endian. */
+export function u32le(offset: number, meaning: string, style: FieldStyle = 'count'): Field<number> {
+  return {
+    offset,
+    size: 4,
+    style,
+    meaning,
+    read: (view, at) => view.getUint32(at, true),
+    write: (view, at, value) => view.setUint32(at, value, true),
+  };
+}
+
+/** As {@link u64}, little-endian: exact up to 2^53, rounded above. */
+export function u64le(
+  offset: number,
+  meaning: string,
+  style: FieldStyle = 'offset',
+): Field<number> {
+  return {
+    offset,
+    size: 8,
+    style,
+    meaning,
+    read: (view, at) => view.getUint32(at, true) + view.getUint32(at + 4, true) * 4294967296,
+    write: (view, at, value) => view.setBigUint64(at, BigInt(value), true),
+  };
+}
+
+/** As {@link bits64}, little-endian. */
+export function bits64le(
+  offset: number,
+  meaning: string,
+  style: FieldStyle = 'bits',
+): Field<bigint> {
+  return {
+    offset,
+    size: 8,
+    style,
+    meaning,
+    read: (view, at) => view.getBigUint64(at, true),
+    write: (view, at, value) => view.setBigUint64(at, value, true),
+  };
+}

@@ -116,6 +116,8 @@ export interface Disk {
 
   /** Looks for damage; absent where the format has nothing that could be checked. */
   check?(options: CheckOptions): Promise<CheckReport>;
+  /** qemu-img has no check of this format: its command line says so, and only the app checks. */
+  readonly checkIsOurs?: boolean;
 
   close(): Promise<void>;
 }
@@ -197,6 +199,11 @@ export interface DriverRequest {
   /** For files that belong to this very image (extents): asked for in every mode. */
   readonly gate: Gate | undefined;
   readonly unlock: Unlock | undefined;
+  /**
+   * Open also what qemu-img refuses, where the content is beyond doubt (a good copy of a damaged
+   * header, a log that can be replayed in memory, a kind that it does not know), with a finding.
+   */
+  readonly lenient: boolean;
 }
 
 /** One format: how it is opened, for reading and for writing. */

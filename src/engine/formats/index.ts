@@ -51,6 +51,8 @@ export interface OpenOptions {
    * which qemu-img does not do.
    */
   looksAtEnd?: boolean | undefined;
+  /** Open also what qemu-img refuses, where the content is beyond doubt. */
+  lenient?: boolean | undefined;
 }
 
 /** What a disk begins with is looked at so far, when it is to be told from other things. */
@@ -84,7 +86,7 @@ async function openChain(
 ): Promise<Disk> {
   const disk = await openOne(storage, options);
   if (!isLayered(disk) || (options.mode ?? 'read') !== 'read') return disk;
-  const { gate, unlock, addsBacking, looksAtEnd } = options;
+  const { gate, unlock, addsBacking, looksAtEnd, lenient } = options;
   if (disk instanceof Qcow2Image) {
     await unlockQcow2(disk, unlock);
     if (gate !== undefined) await attachDataFile(disk, gate);
@@ -114,7 +116,7 @@ async function openChain(
   }
   seen.add(storage.name);
   const above = { seen, depth: depth + 1, tableBytes };
-  const below = { gate, unlock, addsBacking, looksAtEnd, format: known };
+  const below = { gate, unlock, addsBacking, looksAtEnd, lenient, format: known };
   const layered: LayeredDisk = disk;
   layered.backing = await openChain(backing, below, above);
   layered.acceptBacking?.(layered.backing);
@@ -141,7 +143,7 @@ function storageOf(answer: Storage | GateAnswer): Storage {
 }
 
 async function openOne(storage: Storage, options: OpenOptions): Promise<Disk> {
-  const { format, mode = 'read', gate, unlock } = options;
+  const { format, mode = 'read', gate, unlock, lenient = false } = options;
   if (format === 'raw') return new RawDisk(storage);
   const { bytes: first, error } = await readFront(storage, PROBE_BYTES);
   if (first.length === 0 && error !== undefined) throw error;
@@ -151,7 +153,7 @@ async function openOne(storage: Storage, options: OpenOptions): Promise<Disk> {
   }
   const found = format ?? (await probe(storage, first, options));
   const driver = found === undefined ? undefined : await driverOf(found);
-  if (driver !== undefined) return driver.open(storage, { mode, gate, unlock });
+  if (driver !== undefined) return driver.open(storage, { mode, gate, unlock, lenient });
   if (options.strict === true && !looksLikeDisk(first, storage.size)) {
     throw notThis(storage, first, '');
   }
