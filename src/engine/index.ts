@@ -96,6 +96,7 @@ export {
   type ConvertOverOptions,
   type ConvertTarget,
 } from './operations/convert-over.ts';
+export { editDisk, repairDisk } from './operations/edit-disk.ts';
 export { convertToQcow2, type ConvertQcow2Options } from './operations/convert-qcow2.ts';
 export { copyBlocksToQcow2 } from './operations/copy-blocks.ts';
 export { convertWithSnapshots } from './operations/convert-snapshots.ts';
