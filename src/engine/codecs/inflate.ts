@@ -52,6 +52,8 @@ class Inflater {
   readonly view: DataView;
   at = 0;
   out = 0;
+  /** Its last block was read to the end. */
+  ended = false;
   /** Bits read ahead, the next one lowest. At most 32, so the buffer is used unsigned. */
   hold = 0;
   bits = 0;
@@ -87,7 +89,9 @@ class Inflater {
       if (end === 'full') return 'ok';
       if (end === 'need') return this.exhausted();
       if (end === 'corrupt') return 'corrupt';
-      if (final) return this.out === this.output.length ? 'ok' : 'short';
+      if (!final) continue;
+      this.ended = true;
+      return this.exhausted();
     }
   }
 
@@ -363,4 +367,25 @@ function copyMatch(output: Uint8Array, out: number, back: number, length: number
  */
 export function inflateCluster(packed: Uint8Array, target: Uint8Array): DecompressResult {
   return new Inflater(packed, target).run();
+}
+
+/** What is known of a stream besides its bytes. */
+export interface StreamResult {
+  /** `ok`: the stream ended just where the target was full; `corrupt` also where it goes on. */
+  readonly result: DecompressResult;
+  /** Bytes of the input up to the end of its last block; of no meaning unless it has ended. */
+  readonly used: number;
+  /** Bytes that were unpacked. */
+  readonly unpacked: number;
+  /** The end of the last block was seen. */
+  readonly ended: boolean;
+}
+
+/** Unpacks a stream which has to end where the target is full; what follows it is not looked at. */
+export function inflateStream(packed: Uint8Array, target: Uint8Array): StreamResult {
+  const inflater = new Inflater(packed, target);
+  const verdict = inflater.run();
+  const { at, bits, out: unpacked, ended } = inflater;
+  const result = verdict === 'ok' && !ended ? 'corrupt' : verdict;
+  return { result, used: at - (bits >>> 3), unpacked, ended };
 }

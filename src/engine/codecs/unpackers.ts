@@ -15,7 +15,9 @@ const loaded = new Map<Packing, Unpacker>([
   ['zstd', unzstdCluster],
 ]);
 
-const LOADERS: Partial<Record<Packing, () => Promise<Unpacker>>> = {};
+const LOADERS: Partial<Record<Packing, () => Promise<Unpacker>>> = {
+  'zlib-stream': async () => (await import('./zlib-stream.ts')).unzlibCluster,
+};
 
 /** Whether {@link unpackerOf} has it already. */
 export function hasUnpacker(packing: Packing): boolean {
