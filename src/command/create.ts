@@ -6,6 +6,7 @@ import {
   isImageError,
   type Qcow2Options,
 } from '../engine/index.ts';
+import type { DiskWriter } from '../engine/formats/format.ts';
 import type { Storage } from '../engine/storage/storage.ts';
 import {
   COMMON,
@@ -20,12 +21,15 @@ import {
   type Arguments,
   type Context,
 } from './context.ts';
+import { targetFormat } from './creation/index.ts';
+import type { CreationBacking, TargetFormat } from './creation/target-format.ts';
 import { createHelp, joinOptionLists, wantsHelp } from './creation-options.ts';
-import { CREATION_TYPES, CreationValues } from './creation-values.ts';
+import { CREATION_TYPES, CreationValues, FILE_TYPES } from './creation-values.ts';
 import { withDataFile } from './data-file.ts';
 import { isForeignFormat } from './foreign-formats.ts';
 import { openByName } from './images.ts';
 import { creationText, errorText } from './messages.ts';
+import { creationBacking, withNewFiles } from './new-files.ts';
 import { fileName, refusedName, resolveName } from './names.ts';
 import { OptionFault } from './option-text.ts';
 import { PREALLOCATION, qcow2Options } from './qcow2-options.ts';
@@ -64,7 +68,7 @@ const USUAL = {
   raw: {},
 } as const;
 
-type Format = 'qcow2' | 'raw';
+type Format = 'qcow2' | 'raw' | TargetFormat;
 
 /** Room is taken by writing, in pieces of this many bytes. */
 const FILL = 4 * 1024 * 1024;
@@ -79,14 +83,20 @@ export async function create(context: Context, argv: readonly string[]): Promise
   const [name, sizeText, unexpected] = given.operands;
   const format = given.value('format') ?? 'raw';
   if (list !== undefined && wantsHelp(list)) {
-    context.host.stdout(createHelp(requireFormat(format, ''), name !== undefined));
+    context.host.stdout(createHelp(await requireFormat(format, ''), name !== undefined));
     return 0;
   }
   if (name === undefined) throw usageFailure('Expecting image file name');
   const size = sizeText === undefined ? undefined : sizeOption(context, sizeText, 'image size');
   if (unexpected !== undefined) throw usageFailure(`Unexpected argument: ${unexpected}`);
   try {
-    await make(context, { given, name, size, list, format: requireFormat(format, `${name}: `) });
+    await make(context, {
+      given,
+      name,
+      size,
+      list,
+      format: await requireFormat(format, `${name}: `),
+    });
   } catch (error) {
     if (!(error instanceof OptionFault)) throw error;
     if (!(error instanceof OptionHint)) {
@@ -110,8 +120,10 @@ class OptionHint extends OptionFault {
   }
 }
 
-function requireFormat(format: string, prefix: string): Format {
+async function requireFormat(format: string, prefix: string): Promise<Format> {
   if (format === 'qcow2' || format === 'raw') return format;
+  const target = await targetFormat(format);
+  if (target !== undefined) return target;
   const readOnly = ['bochs', 'cloop', 'dmg'];
   if (readOnly.includes(format)) {
     throw new CommandFailure(`${prefix}Format driver '${format}' does not support image creation`);
@@ -131,7 +143,9 @@ interface Task {
 
 async function make(context: Context, task: Task): Promise<void> {
   const { given, name, format } = task;
-  const values = new CreationValues(task.list, CREATION_TYPES[format], (value) => {
+  const types =
+    typeof format === 'string' ? CREATION_TYPES[format] : { ...FILE_TYPES, ...format.types };
+  const values = new CreationValues(task.list, types, (value) => {
     report(context, hexWarning(value));
   });
   addBacking(task, values);
@@ -141,28 +155,37 @@ async function make(context: Context, task: Task): Promise<void> {
     }
     values.set('size', task.size);
   }
-  await checkBacking(context, task, values);
+  const backing = await checkBacking(context, task, values);
   if (values.number('size') === undefined) {
     throw new OptionFault('Image creation needs a size parameter');
   }
   if (!given.has('quiet')) {
-    context.host.stdout(`Formatting '${name}', fmt=${format} ${describe(format, values)}\n`);
+    context.host.stdout(
+      `Formatting '${name}', fmt=${nameOf(format)} ${describe(format, values)}\n`,
+    );
   }
-  await write(context, name, format, values);
+  if (typeof format === 'string') await write(context, name, format, values);
+  else await writeForeign(context, { name, format, values, backing });
+}
+
+function nameOf(format: Format): string {
+  return typeof format === 'string' ? format : format.name;
 }
 
 /** `-b` and `-F` are options like the others. */
 function addBacking({ given, name, format }: Task, values: CreationValues): void {
   const refuse = (what: string) =>
-    new OptionFault(`${what} not supported for file format '${format}'`);
+    new OptionFault(`${what} not supported for file format '${nameOf(format)}'`);
+  const hasBacking = typeof format === 'string' ? format === 'qcow2' : format.backing;
+  const hasFormat = typeof format === 'string' ? format === 'qcow2' : format.backingFormat;
   const backing = given.value('backing');
   if (backing !== undefined) {
-    if (format === 'raw') throw refuse('Backing file');
+    if (!hasBacking) throw refuse('Backing file');
     values.set('backing_file', backing);
   }
   const backingFormat = given.value('backing-format');
   if (backingFormat !== undefined) {
-    if (format === 'raw') throw refuse('Backing file format');
+    if (!hasFormat) throw refuse('Backing file format');
     values.set('backing_fmt', backingFormat);
   }
   const chosen = values.text('backing_file');
@@ -174,9 +197,13 @@ function addBacking({ given, name, format }: Task, values: CreationValues): void
 }
 
 /** Opens the backing file, for its size and to see that it is there. */
-async function checkBacking(context: Context, task: Task, values: CreationValues): Promise<void> {
+async function checkBacking(
+  context: Context,
+  task: Task,
+  values: CreationValues,
+): Promise<CreationBacking | undefined> {
   const backing = values.text('backing_file');
-  if (backing === undefined || task.given.has('unsafe')) return;
+  if (backing === undefined || task.given.has('unsafe')) return undefined;
   const format = values.text('backing_fmt');
   const path = resolveName(backing, task.name);
   const request = { name: path, format, mode: 'read', locked: true } as const;
@@ -192,6 +219,7 @@ async function checkBacking(context: Context, task: Task, values: CreationValues
       throw new OptionHint('Backing file specified without backing format', detected);
     }
     if (values.number('size') === undefined) values.set('size', BigInt(image.disk.size));
+    return creationBacking(backing, image);
   } finally {
     await image.close();
   }
@@ -199,9 +227,10 @@ async function checkBacking(context: Context, task: Task, values: CreationValues
 
 /** The options as they are, those with usual values too. */
 function describe(format: Format, values: CreationValues): string {
-  const usual: Readonly<Record<string, string>> = USUAL[format];
+  const isOurs = typeof format === 'string';
+  const usual: Readonly<Record<string, string>> = isOurs ? USUAL[format] : format.usual;
   const words: string[] = [];
-  for (const name of PRINTED[format]) {
+  for (const name of isOurs ? PRINTED[format] : format.printed) {
     const text = values.print(name) ?? usual[name];
     if (text !== undefined) words.push(`${name}=${text.replaceAll(',', ',,')}`);
   }
@@ -211,7 +240,7 @@ function describe(format: Format, values: CreationValues): string {
 async function write(
   context: Context,
   name: string,
-  format: Format,
+  format: 'qcow2' | 'raw',
   values: CreationValues,
 ): Promise<void> {
   const size = roundedSize(values);
@@ -281,6 +310,30 @@ async function fill(storage: Storage, size: number, { signal }: Context): Promis
   for (let at = 0; at < size; at += FILL) {
     if (signal?.aborted === true) throw new ImageError('cancelled', {});
     await storage.write(at, new Uint8Array(Math.min(FILL, size - at)));
+  }
+}
+
+interface ForeignTask {
+  readonly name: string;
+  readonly format: TargetFormat;
+  readonly values: CreationValues;
+  readonly backing: CreationBacking | undefined;
+}
+
+async function writeForeign(context: Context, task: ForeignTask): Promise<void> {
+  const { name, format, values, backing } = task;
+  const size = roundedSize(values);
+  try {
+    const prepared = await format.prepare(context, { values, size, name, backing });
+    const main = await openTarget(context, name);
+    await withNewFiles(context, main, name, async (files) => {
+      const writer: DiskWriter = await prepared.create(files);
+      await writer.flush();
+      await main.flush();
+    });
+  } catch (error) {
+    if (!isImageError(error) || isCancelled(error)) throw error;
+    throw new CommandFailure(`${name}: ${errorText(error)}`, 1, error);
   }
 }
 

@@ -1,5 +1,6 @@
 /** The list behind `-o`: name=value, separated by commas; a comma in a value is doubled. */
 import { CommandFailure, notSupported } from './context.ts';
+import type { TargetFormat } from './creation/target-format.ts';
 import { parseSize } from './sizes.ts';
 
 /** What a raw file can be created with. */
@@ -113,9 +114,11 @@ const QCOW2_HELP = `  backing_file=<str>     - What the new image is based on
 `;
 
 /** What `create -o help` prints; with a file name also what the file itself takes. */
-export function createHelp(format: 'qcow2' | 'raw', hasName: boolean): string {
+export function createHelp(format: 'qcow2' | 'raw' | TargetFormat, hasName: boolean): string {
   const more = hasName ? '' : '\nWith the name of a file, its options are listed too.\n';
-  const head = hasName ? 'Supported options:\n' : `Supported ${format} options:\n`;
+  const name = typeof format === 'string' ? format : format.name;
+  const head = hasName ? 'Supported options:\n' : `Supported ${name} options:\n`;
+  if (typeof format !== 'string') return `${head}${format.help}${more}`;
   if (format === 'qcow2') return `${head}${QCOW2_HELP}${more}`;
   const room = '  preallocation=<str>    - off, or full or falloc: no holes in the file\n';
   return `${head}${hasName ? room : ''}  size=<size>            - Bytes of the disk\n${more}`;

@@ -9,7 +9,7 @@ export type OptionType = 'text' | 'switch' | 'number' | 'size';
 export type OptionTypes = Readonly<Record<string, OptionType>>;
 
 /** Options of every new file, whatever the format in it. */
-const FILE_TYPES: OptionTypes = {
+export const FILE_TYPES: OptionTypes = {
   size: 'size',
   nocow: 'switch',
   preallocation: 'text',

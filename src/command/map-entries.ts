@@ -47,7 +47,7 @@ export async function* mapEntries(
       throwIfCancelled(context.signal);
       const done: Entry[] = [];
       for (const extent of batch) {
-        if (extent.kind === 'invalid') {
+        if (extent.kind === 'invalid' && extent.disk.isOpaque !== true) {
           // The run before it is lost: it would have been printed when the next began.
           if (done.length > 0) yield { entries: done, isLast: false };
           throw unreadable(extent);
@@ -77,15 +77,16 @@ function unreadable(extent: ChainExtent): ImageError {
 }
 
 function toEntry(extent: ChainExtent): Entry {
-  const data = extent.kind === 'data' || extent.kind === 'compressed';
+  const isOpaque = extent.disk.isOpaque === true;
+  const data = isOpaque || extent.kind === 'data' || extent.kind === 'compressed';
   return {
     start: extent.offset,
     length: extent.length,
     depth: extent.depth,
-    present: extent.present,
+    present: isOpaque || extent.present,
     zero: !data,
     data,
-    offset: isPlain(extent) ? extent.hostOffset : -1,
+    offset: isPlain(extent) && !isOpaque ? extent.hostOffset : -1,
     file: extent.storage.name,
   };
 }
