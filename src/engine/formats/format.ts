@@ -118,6 +118,8 @@ export interface Disk {
   check?(options: CheckOptions): Promise<CheckReport>;
   /** qemu-img has no check of this format: its command line says so, and only the app checks. */
   readonly checkIsOurs?: boolean;
+  /** qemu-img does not know where its bytes are: in its `map` all of the disk is data. */
+  readonly isOpaque?: boolean;
 
   close(): Promise<void>;
 }
