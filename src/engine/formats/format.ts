@@ -155,6 +155,8 @@ export interface DiskWriter {
   readonly packing: WritablePacking | undefined;
   /** Everything is packed, whether asked for or not (VMDK streamOptimized). */
   readonly alwaysPacks?: boolean;
+  /** What was never written reads as noise: of a new image, zeros have to be written too (LUKS). */
+  readonly noiseAtFirst?: boolean;
   write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   /** Makes a range read as zeros. What takes no room for that takes none. */
   zero(offset: number, length: number): Promise<void>;

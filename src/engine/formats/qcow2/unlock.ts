@@ -1,9 +1,7 @@
 /** From a passphrase to the cipher of an encrypted qcow2 image. «Header», crypt_method. */
-import { makeSectorCipher, type SectorCipher } from '../../codecs/crypto/sector-cipher.ts';
-import { makeVectors } from '../../codecs/crypto/vectors.ts';
 import type { Cipher } from '../../codecs/cipher.ts';
-import { ImageError } from '../../errors.ts';
 import { readPadded, type Storage } from '../../storage/storage.ts';
+import { askPassphrase, counting, legacyCipher } from '../content-cipher.ts';
 import type { Unlock } from '../format.ts';
 import { luksSeconds, readLuksHeader, unlockLuks, type LuksReader } from '../luks.ts';
 import type { LuksHeader } from '../luks-header.ts';
@@ -14,8 +12,6 @@ import type { Qcow2Image } from './image.ts';
 /** The encryption method of the header. */
 export const LEGACY_AES = 1;
 export const LUKS = 2;
-/** Bytes of the legacy AES' key: the passphrase itself. */
-const AES_KEY_BYTES = 16;
 /** QEMU refuses offsets from here on, bytes. */
 const MAX_OFFSET = 2 ** 63 - 2 ** 30;
 
@@ -58,19 +54,9 @@ export async function unlockQcow2(image: Qcow2Image, unlock: Unlock | undefined)
   const { name } = image.storage;
   const method = cryptMethod === LUKS ? 'luks' : 'aes';
   const seconds = image.luks === undefined ? 0 : luksSeconds(image.luks);
-  for (let attempt = 0; ; attempt++) {
-    const passphrase = await unlock({ name, method, attempt, seconds });
-    if (passphrase === undefined) {
-      if (attempt > 0) throw new ImageError('wrong-passphrase', { name });
-      return;
-    }
-    try {
-      image.cipher = await cipherOf(image, passphrase);
-    } finally {
-      passphrase.fill(0);
-    }
-    if (image.cipher !== undefined) return;
-  }
+  image.cipher = await askPassphrase(unlock, { name, method, seconds }, (passphrase) =>
+    cipherOf(image, passphrase),
+  );
 }
 
 /** The cipher, or undefined where the passphrase opens none of the key slots. */
@@ -84,26 +70,4 @@ async function cipherOf(
   if (luks === undefined || header.luks === undefined) return undefined;
   const cipher = await unlockLuks(luks, luksReader(storage, header.luks), passphrase);
   return cipher === undefined ? undefined : counting('host', cipher);
-}
-
-/** What encrypts the content of a qcow2 image: LUKS counts by the file, the legacy AES does not. */
-export function counting(countsBy: Cipher['countsBy'], cipher: SectorCipher): Cipher {
-  return {
-    countsBy,
-    decrypt: (bytes, offset) => cipher.decrypt(bytes, offset),
-    encrypt: (bytes, offset) => cipher.encrypt(bytes, offset),
-  };
-}
-
-/**
- * The legacy AES: the passphrase is the key, cut or filled with zeros to 16 bytes, and vectors are
- * the numbers of the guest's sectors. Nothing in the image tells a wrong passphrase from the right
- * one: with a wrong one, the content is noise.
- */
-export async function legacyCipher(passphrase: Uint8Array): Promise<SectorCipher> {
-  const key = new Uint8Array(AES_KEY_BYTES);
-  key.set(passphrase.subarray(0, AES_KEY_BYTES));
-  const cipher = await makeSectorCipher('cbc', key, makeVectors('plain64', key));
-  key.fill(0);
-  return cipher;
 }

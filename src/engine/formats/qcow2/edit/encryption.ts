@@ -1,7 +1,8 @@
 /** Encrypting an image that is being made. «Header», crypt_method; «Full disk encryption header». */
 import { alignUp } from '../../../binary/units.ts';
 import { formatLuks, type LuksOptions } from '../../luks-format.ts';
-import { counting, LEGACY_AES, legacyCipher, LUKS } from '../unlock.ts';
+import { counting, legacyCipher } from '../../content-cipher.ts';
+import { LEGACY_AES, LUKS } from '../unlock.ts';
 import type { Qcow2Writer } from './writer.ts';
 
 /** How, and with which passphrase, which is overwritten with zeros once it has been used. */

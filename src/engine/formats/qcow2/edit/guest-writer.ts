@@ -17,7 +17,7 @@ import {
   type CompressedLayout,
 } from '../mapping.ts';
 import { COMPRESSED_HIGH, COPIED_HIGH, entryOffset, ZERO_LOW } from '../tables.ts';
-import type { L2Table } from './l2-editor.ts';
+import type { L2Table } from '../../table-editor.ts';
 import { entryHigh, entryLow } from './words.ts';
 import { SUBCLUSTERS, type Qcow2Writer } from './writer.ts';
 

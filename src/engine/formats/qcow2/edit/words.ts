@@ -1,22 +1,11 @@
-/** Entries of tables as pairs of 32-bit words, high first, and their bytes. */
-import { TWO_32 } from '../../../binary/units.ts';
+/** Tables of offsets and their bytes. */
+import { encodeTable, entryHigh, entryLow } from '../../tables.ts';
 
-/** The high half of a 64-bit entry that is an offset (bytes, below 2^53). */
-export function entryHigh(offset: number): number {
-  return Math.floor(offset / TWO_32);
-}
-
-/** The low half. */
-export function entryLow(offset: number): number {
-  return offset % TWO_32;
-}
+export { entryHigh, entryLow };
 
 /** Words in the machine's order as big-endian bytes. */
 export function wordsToBytes(words: Uint32Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(words.length * 4);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < words.length; i++) view.setUint32(i * 4, words[i] as number);
-  return bytes;
+  return encodeTable(words);
 }
 
 /** A table of offsets (bytes) and nothing else. */

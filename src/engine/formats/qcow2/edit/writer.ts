@@ -11,7 +11,7 @@ import { compressedLayout, type CompressedLayout } from '../mapping.ts';
 import { COMPRESSED_HIGH, COPIED_HIGH, entryOffset, ZERO_LOW, type Table } from '../tables.ts';
 import type { ReadBelow } from './guest-writer.ts';
 import { serializeHeader, type HeaderContent } from './header-writer.ts';
-import { L2Editor, type L2Table } from './l2-editor.ts';
+import { L2Editor, type L2Table } from '../../table-editor.ts';
 import type { RefcountEditor } from './refcount-editor.ts';
 import { entryHigh, entryLow, wordsToBytes } from './words.ts';
 

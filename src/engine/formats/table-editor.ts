@@ -1,8 +1,6 @@
-/** L2 tables that change: brought, made, kept for a while and written back. */
-import { readTable } from '../tables.ts';
-import type { Table } from '../tables.ts';
-import type { Storage } from '../../../storage/storage.ts';
-import { wordsToBytes } from './words.ts';
+/** Tables of 64-bit entries that change: brought, made, kept for a while and written back. */
+import type { Storage } from '../storage/storage.ts';
+import { encodeTable, readTable, type ByteOrder, type Table } from './tables.ts';
 
 /** A table in memory. */
 export interface L2Table {
@@ -17,15 +15,18 @@ const KEPT_BYTES = 32 * 1024 * 1024;
 
 export class L2Editor {
   readonly #storage: Storage;
-  readonly #clusterSize: number;
+  readonly #length: number;
+  readonly #order: ByteOrder;
   readonly #limit: number;
   /** By offset, most recently used last. */
   readonly #tables = new Map<number, L2Table>();
 
-  constructor(storage: Storage, clusterSize: number) {
+  /** @param length of each table, bytes; a part of a table may count as a table of its own */
+  constructor(storage: Storage, length: number, order: ByteOrder = 'big') {
     this.#storage = storage;
-    this.#clusterSize = clusterSize;
-    this.#limit = Math.max(8, Math.floor(KEPT_BYTES / clusterSize));
+    this.#length = length;
+    this.#order = order;
+    this.#limit = Math.max(8, Math.floor(KEPT_BYTES / length));
   }
 
   /** The table at `offset` (bytes), if it is at hand. */
@@ -39,13 +40,13 @@ export class L2Editor {
 
   /** The table at `offset` (bytes) of the file. */
   async load(offset: number): Promise<L2Table> {
-    const words = await readTable(this.#storage, offset, this.#clusterSize / 8);
+    const words = await readTable(this.#storage, offset, this.#length / 8, this.#order);
     return this.#keep({ offset, words, dirty: false });
   }
 
-  /** An empty table for a cluster that was taken for it. */
+  /** An empty table for a place that was taken for it. */
   make(offset: number): Promise<L2Table> {
-    return this.#keep({ offset, words: new Uint32Array(this.#clusterSize / 4), dirty: true });
+    return this.#keep({ offset, words: new Uint32Array(this.#length / 4), dirty: true });
   }
 
   /** Writes what has changed. */
@@ -58,6 +59,11 @@ export class L2Editor {
   /** Writes what has changed and forgets all of it: others are about to change the tables. */
   async settle(): Promise<void> {
     await this.flush();
+    this.forget();
+  }
+
+  /** Forgets all of it, whether written or not. */
+  forget(): void {
     this.#tables.clear();
   }
 
@@ -72,7 +78,7 @@ export class L2Editor {
   }
 
   async #write(table: L2Table): Promise<void> {
-    await this.#storage.write(table.offset, wordsToBytes(table.words));
+    await this.#storage.write(table.offset, encodeTable(table.words, this.#order));
     table.dirty = false;
   }
 }
