@@ -2,11 +2,11 @@
  * `qemu-img bench -w`: how fast a disk is written to. Writes go to a layer over the file, which is
  * thrown away: no benchmark is worth a disk.
  */
-import { benchWrites, editQcow2, GuestWriter, isImageError, Qcow2Image } from '../engine/index.ts';
-import { readerBelow, type BenchTarget, type Change } from '../engine/index.ts';
+import { benchWrites, isImageError, type BenchTarget, type Change } from '../engine/index.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import type { BenchTask } from './bench.ts';
 import { CommandFailure, isCancelled, report, type Context } from './context.ts';
+import { openDiskTarget } from './disk-target.ts';
 import { openChange, refuseCorrupt } from './editing.ts';
 import { openByName, type OpenRequest } from './images.ts';
 import { errorText } from './messages.ts';
@@ -27,7 +27,7 @@ export async function writeBench(
     return change.storage;
   };
   const image = await openByName(context, {
-    ...{ ...request, opener, dataOpener: opener },
+    ...{ ...request, opener, dataOpener: opener, extentOpener: opener },
     mode: 'read',
   });
   try {
@@ -62,21 +62,20 @@ async function run(context: Context, disk: Disk, task: BenchTask): Promise<void>
 
 async function targetFor(disk: Disk): Promise<BenchTarget> {
   const { size, storage } = disk;
-  const flush = () => storage.flush();
-  if (!(disk instanceof Qcow2Image)) {
+  if (disk.format === 'raw') {
+    const flush = () => storage.flush();
     return { size, flush, write: (offset, bytes) => storage.write(offset, bytes) };
   }
-  const writer = await editQcow2(disk);
-  const guest = new GuestWriter(disk, writer, readerBelow(disk));
+  const target = await openDiskTarget(disk);
   return {
     size,
-    flush: () => writer.flush(),
+    flush: () => target.end(),
     write: (offset, bytes) => {
       // What is written is the same byte everywhere: whole sectors around it do.
       const start = offset - (offset % SECTOR);
       const end = Math.ceil((offset + bytes.length) / SECTOR) * SECTOR;
-      if (end - start === bytes.length) return guest.write(start, bytes);
-      return guest.write(start, new Uint8Array(end - start).fill(bytes[0] ?? 0));
+      if (end - start === bytes.length) return target.write(start, bytes);
+      return target.write(start, new Uint8Array(end - start).fill(bytes[0] ?? 0));
     },
   };
 }

@@ -1,14 +1,11 @@
 /** `qemu-img commit`: what an image holds goes into its backing file, or one further down. */
 import {
   commitContent,
-  editQcow2,
+  editDisk,
   emptyQcow2,
-  GuestWriter,
   isImageError,
-  keepBitmaps,
+  isLayered,
   Qcow2Image,
-  rawTarget,
-  readerBelow,
   reopenQcow2,
   resizeDisk,
   verifyChange,
@@ -25,6 +22,7 @@ import {
   usageFailure,
   type Context,
 } from './context.ts';
+import { openDiskTarget } from './disk-target.ts';
 import { editByName, openChange, refuseCorrupt } from './editing.ts';
 import { openByName, type OpenedImage, type OpenRequest } from './images.ts';
 import { errorText } from './messages.ts';
@@ -106,7 +104,7 @@ async function findBase(
 
 /** Whether a backing image goes by that name: as the image above has it, or as its file is found. */
 function isNamed(above: Disk, backing: Disk, name: string): boolean {
-  const recorded = above instanceof Qcow2Image ? above.header.backingName : '';
+  const recorded = isLayered(above) ? above.backingName : '';
   const path = backing.storage.name;
   return name === recorded || name === path || resolveName(name, above.storage.name) === path;
 }
@@ -157,7 +155,9 @@ async function fill(
 ): Promise<void> {
   try {
     if (base.size < disk.size) await resizeDisk(base, disk.size, { signal: context.signal });
-    const { target, end } = await openTarget(base);
+    const target = await openDiskTarget(
+      base instanceof Qcow2Image ? await reopenQcow2(base) : base,
+    );
     await commitContent(
       disk,
       depth,
@@ -170,28 +170,11 @@ async function fill(
         },
       },
     );
-    await end();
+    await target.end();
   } catch (error) {
     if (!isImageError(error) || isCancelled(error)) throw error;
     throw new CommandFailure(errorText(error), 1, error);
   }
-}
-
-/** The base, to be written into; `end` says that this was all. */
-async function openTarget(base: Disk): Promise<{ target: CommitTarget; end: () => Promise<void> }> {
-  if (!(base instanceof Qcow2Image)) {
-    return { target: rawTarget(base.storage), end: () => Promise.resolve() };
-  }
-  const image = await reopenQcow2(base);
-  const writer = await editQcow2(image);
-  const guest = new GuestWriter(image, writer, readerBelow(image));
-  return {
-    target: guest,
-    end: async () => {
-      await keepBitmaps(image, writer, guest.changed.within(0, image.size));
-      await writer.flush();
-    },
-  };
 }
 
 function limited(target: CommitTarget, limit: RateLimit): CommitTarget {
@@ -207,6 +190,13 @@ function limited(target: CommitTarget, limit: RateLimit): CommitTarget {
 /** What the image held is in its backing file now: it need not hold it any more. */
 async function empty(context: Context, request: Request): Promise<void> {
   await editByName(context, { ...request, quiet: true }, async ({ disk }) => {
-    if (disk instanceof Qcow2Image) await emptyQcow2(disk, context.signal);
+    if (disk instanceof Qcow2Image) {
+      await emptyQcow2(disk, context.signal);
+      return;
+    }
+    // Where the format has no way to forget, what was committed stays there, as with qemu-img.
+    const writer = await editDisk(disk);
+    await writer.empty?.();
+    await writer.flush();
   });
 }

@@ -2,7 +2,7 @@
 import { isImageError, Qcow2Image, type ImageError } from '../engine/index.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import { CommandFailure, report, type Context } from './context.ts';
-import { isIntoQcow2, type ConvertTask } from './convert-options.ts';
+import { isIntoImage, type ConvertTask } from './convert-options.ts';
 import { errorText } from './messages.ts';
 
 /**
@@ -25,7 +25,7 @@ export function bitmapsToCopy(task: ConvertTask, sources: readonly Disk[]): Qcow
     const advice = "Try --skip-broken-bitmaps, or use 'qemu-img bitmap --remove' to delete it";
     throw new CommandFailure(`Cannot copy inconsistent bitmap '${broken}'\n${advice}`);
   }
-  if (task.format === 'raw' && !isIntoQcow2(task)) refuseFormat('raw');
+  if (task.format !== 'qcow2' && !isIntoImage(task)) refuseFormat(task.format);
   return source;
 }
 

@@ -1,4 +1,4 @@
-/** `qemu-img convert -n`: into a qcow2 image that is there, or over what a raw file holds. */
+/** `qemu-img convert -n`: into an image that is there, or over what a raw file holds. */
 import {
   BitmapDirectory,
   convertInto,
@@ -10,12 +10,14 @@ import {
   readerBelow,
   type ConvertTarget,
   type ImageError,
+  type WritablePacking,
 } from '../engine/index.ts';
 import type { Disk } from '../engine/formats/format.ts';
-import { CommandFailure, isCancelled, notSupported, type Context } from './context.ts';
+import { CommandFailure, isCancelled, type Context } from './context.ts';
 import { bitmapFailure, refuseFormat, reportBroken } from './convert-bitmaps.ts';
 import type { ConvertTask } from './convert-options.ts';
 import { reportCorruption } from './corruption.ts';
+import { openDiskTarget } from './disk-target.ts';
 import { editByName } from './editing.ts';
 import type { ProgressLine } from './progress.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -30,19 +32,23 @@ interface Work {
 }
 
 /** Writes the disks into the image, one behind the other: all of it, or nothing. */
-export async function copyIntoQcow2(
+export async function copyIntoImage(
   context: Context,
   task: ConvertTask,
   work: Work,
 ): Promise<void> {
   const isDescribed = task.given.has('target-image-opts');
-  const format = isDescribed ? undefined : 'qcow2';
+  const format = isDescribed ? undefined : task.format;
   const request = { name: task.target, format, imageOpts: isDescribed };
   await editByName(context, request, async ({ disk }) => {
-    if (!(disk instanceof Qcow2Image)) throw notSupported('A target of no given format');
     checkRoom(work.disks, disk.size);
-    const writer = await writerOf(task, disk);
     const { bitmapsOf } = work;
+    if (!(disk instanceof Qcow2Image)) {
+      if (bitmapsOf !== undefined) refuseFormat(disk.format);
+      await copyIntoDisk(context, task, work, disk);
+      return;
+    }
+    const writer = await opened(task, () => editQcow2(disk));
     if (bitmapsOf !== undefined && disk.header.version < 3) refuseFormat('qcow2');
     const target = new GuestWriter(disk, writer, readerBelow(disk));
     await copyOver(context, task, work, {
@@ -52,6 +58,23 @@ export async function copyIntoQcow2(
     if (bitmapsOf !== undefined) await addBitmaps(context, bitmapsOf, disk, writer);
     await writer.flush();
   });
+}
+
+/** As {@link copyIntoImage}, for what is not qcow2. */
+async function copyIntoDisk(
+  context: Context,
+  task: ConvertTask,
+  work: Work,
+  disk: Disk,
+): Promise<void> {
+  const target = await opened(task, () => openDiskTarget(disk));
+  const compress = task.given.has('compress') || target.alwaysPacks;
+  if (compress && target.codec === undefined) {
+    throw new CommandFailure('error while writing at byte 0: Operation not supported');
+  }
+  const { clusterSize, codec } = target;
+  await copyOver(context, task, work, { target, clusterSize, codec, compress });
+  await target.end();
 }
 
 /** Those that are there already have recorded what was written. */
@@ -73,9 +96,10 @@ async function addBitmaps(
   reportBroken(context, source);
 }
 
-async function writerOf(task: ConvertTask, disk: Qcow2Image) {
+/** @throws CommandFailure where the target cannot be written into */
+async function opened<Result>(task: ConvertTask, open: () => Promise<Result>): Promise<Result> {
   try {
-    return await editQcow2(disk);
+    return await open();
   } catch (error) {
     if (!isImageError(error)) throw error;
     const reason = isImageError(error, 'image-dirty') ? 'repair it first' : error.message;
@@ -94,7 +118,12 @@ interface Place {
   readonly target: ConvertTarget;
   /** Of the target, bytes. */
   readonly clusterSize: number;
-  readonly codec: 'zlib' | 'zstd';
+  /** undefined where nothing can be packed. */
+  readonly codec: WritablePacking | undefined;
+  /** Whether to pack; by default as `-c` says. */
+  readonly compress?: boolean;
+  /** The target reads as zeros wherever nothing is written; by default as the option says. */
+  readonly targetIsZero?: boolean;
 }
 
 /** Copies the disks over what is there. */
@@ -102,9 +131,10 @@ export async function copyOver(
   context: Context,
   task: ConvertTask,
   { disks, line, explain }: Work,
-  { target, clusterSize, codec }: Place,
+  { target, clusterSize, codec = 'zlib', ...place }: Place,
 ): Promise<void> {
   const { given, rateLimit } = task;
+  const compress = place.compress ?? given.has('compress');
   let before = 0;
   let [current] = disks;
   const salvages = new Salvages(given.has('salvage'));
@@ -112,9 +142,9 @@ export async function copyOver(
     await convertInto(disks, rateLimit === 0 ? target : limited(context, target, rateLimit), {
       ...{ clusterSize, codec, signal: context.signal, pool: context.host.pool },
       sparse: task.sparse,
-      compress: given.has('compress'),
+      compress,
       overBacking: given.has('backing'),
-      targetIsZero: given.has('target-is-zero'),
+      targetIsZero: place.targetIsZero ?? given.has('target-is-zero'),
       lost: salvages.taker,
       onSource: (disk, start) => {
         current = disk;

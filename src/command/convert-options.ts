@@ -11,6 +11,8 @@ import {
   type Context,
 } from './context.ts';
 import { isForeignFormat } from './foreign-formats.ts';
+import { targetFormat } from './creation/index.ts';
+import type { TargetFormat } from './creation/target-format.ts';
 import { parseImageOpts } from './image-opts.ts';
 import { OptionFault } from './option-text.ts';
 import { joinOptionLists, splitOptions, wantsHelp } from './creation-options.ts';
@@ -63,7 +65,7 @@ export interface ConvertTask {
   /** The snapshot of `-l`; undefined: the disk as it is now. */
   snapshot: SnapshotKey | undefined;
   /** What the result is to be. */
-  format: 'raw' | 'qcow2';
+  format: string;
   /** Bytes a second that are written at most; 0: as many as there are. */
   rateLimit: number;
 }
@@ -71,11 +73,14 @@ export interface ConvertTask {
 /** Instead of a task: `-o help` with the format it asks for, or nothing left to do. */
 export type ConvertRequest =
   | { kind: 'done' }
-  | { kind: 'options-help'; format: 'raw' | 'qcow2'; target: string | undefined }
+  | { kind: 'options-help'; format: TargetName; target: string | undefined }
   | { kind: 'run'; task: ConvertTask };
 
 /** Reads the arguments as far as the real program does before it opens anything. */
-export function readRequest(context: Context, argv: readonly string[]): ConvertRequest {
+export async function readRequest(
+  context: Context,
+  argv: readonly string[],
+): Promise<ConvertRequest> {
   let sparse: number | undefined;
   let options: string | undefined;
   let rateLimit = 0;
@@ -90,14 +95,15 @@ export function readRequest(context: Context, argv: readonly string[]): ConvertR
   const sources = given.operands.slice(0, -1);
   const target = sources.length > 0 ? given.operands.at(-1) : undefined;
   if (options !== undefined && wantsHelp(options)) {
-    return { kind: 'options-help', format: targetFormat(given, 'Unknown file format'), target };
+    const format = await requireTarget(given, 'Unknown file format');
+    return { kind: 'options-help', format, target };
   }
   if (target === undefined) throw new CommandFailure('Must specify image file name');
   checkCacheMode(given.value('source-cache'), 'source cache');
   const sourceFormat = given.value('format');
   const snapshot = readSnapshot(given.value('snapshot'));
   // Whether there is such a format is said when the sources are open.
-  const format = given.value('output-format') === 'qcow2' ? 'qcow2' : 'raw';
+  const format = given.value('output-format') ?? 'raw';
   const more = { sourceFormat, sparse, options, snapshot, rateLimit, format } as const;
   return { kind: 'run', task: { given, sources, target, ...more } };
 }
@@ -121,10 +127,10 @@ export function readSnapshot(text: string | undefined): SnapshotKey | undefined 
   return key;
 }
 
-/** Whether the target is a qcow2 image that is there, or may be one by its content. */
-export function isIntoQcow2({ given, target, format }: ConvertTask): boolean {
+/** Whether the target is an image that is there, or may be one by its content, and not just a file. */
+export function isIntoImage({ given, target, format }: ConvertTask): boolean {
   if (!given.has('no-create')) return false;
-  if (!given.has('target-image-opts')) return format === 'qcow2';
+  if (!given.has('target-image-opts')) return format !== 'raw';
   try {
     const options = parseImageOpts(target, () => undefined);
     return (options.takeText('driver') ?? '') !== 'raw' && !options.has('file');
@@ -134,30 +140,40 @@ export function isIntoQcow2({ given, target, format }: ConvertTask): boolean {
   }
 }
 
-/** What the real program says of the target only after it has opened the sources. */
-export function checkTarget(task: ConvertTask): void {
+/**
+ * What the real program says of the target only after it has opened the sources.
+ * @returns the format that a new image is to have
+ */
+export async function checkTarget(task: ConvertTask): Promise<TargetName> {
   const { given, sources, target } = task;
   if (given.has('snapshot') && sources.length > 1) {
     throw new CommandFailure('No support for concatenating multiple snapshot');
   }
   const isThere = given.has('no-create');
   const unknown = isThere ? `Could not open '${target}': Unknown driver` : 'Unknown file format';
-  const format = targetFormat(given, unknown);
+  const format = await requireTarget(given, unknown);
   if (isThere && given.has('backing')) checkBackingOfExisting(given, sources);
-  if (format === 'qcow2' || isIntoQcow2(task)) {
+  if (format === 'qcow2' || (isIntoImage(task) && format === 'raw')) {
     checkCacheMode(given.value('cache'), 'cache');
-    return;
+    return format;
   }
-  const raw = "not supported for file format 'raw'";
-  if (given.has('backing') && !isThere) throw new CommandFailure(`Backing file ${raw}`);
-  if (given.has('backing-format') && !isThere) {
-    throw new CommandFailure(`Backing file format ${raw}`);
+  const foreign = format === 'raw' ? undefined : format;
+  const refuse = `not supported for file format '${foreign?.name ?? 'raw'}'`;
+  if (given.has('backing') && !isThere && foreign?.backing !== true) {
+    throw new CommandFailure(`Backing file ${refuse}`);
   }
-  if (given.has('compress')) {
+  if (given.has('backing-format') && !isThere && foreign?.backingFormat !== true) {
+    throw new CommandFailure(`Backing file format ${refuse}`);
+  }
+  if (given.has('compress') && foreign?.packs !== true) {
     throw new CommandFailure('Compression not supported for this file format');
   }
   checkCacheMode(given.value('cache'), 'cache');
+  return format;
 }
+
+/** A format that images can be made in. */
+export type TargetName = 'raw' | 'qcow2' | TargetFormat;
 
 /** `-B` with `-n`: what the source has below it is left out; nobody looks at the file itself. */
 function checkBackingOfExisting(given: Arguments<Id>, sources: readonly string[]): void {
@@ -215,12 +231,14 @@ function refuseCombinations(given: Arguments<Id>, options: string | undefined): 
   }
 }
 
-function targetFormat(given: Arguments<Id>, unknown: string): 'raw' | 'qcow2' {
+async function requireTarget(given: Arguments<Id>, unknown: string): Promise<TargetName> {
   const format = given.value('output-format') ?? 'raw';
   if (given.has('target-image-opts') && given.has('output-format')) {
     throw new CommandFailure('--image-opts and --format are mutually exclusive');
   }
   if (format === 'raw' || format === 'qcow2') return format;
+  const target = await targetFormat(format);
+  if (target !== undefined) return target;
   if (['bochs', 'cloop', 'dmg'].includes(format)) {
     throw new CommandFailure(`Format driver '${format}' does not support image creation`);
   }

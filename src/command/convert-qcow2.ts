@@ -50,8 +50,8 @@ export async function qcow2Target(context: Context, task: ConvertTask): Promise<
   }
 }
 
-/** `-B` and `-F` are options like the others, and go before them. */
-function addBacking({ given, sources }: ConvertTask, values: CreationValues): void {
+/** `-B` and `-F` are options like the others, and go before them. @throws CommandFailure */
+export function addBacking({ given, sources }: ConvertTask, values: CreationValues): void {
   const backing = given.value('backing');
   if (backing !== undefined) values.set('backing_file', backing);
   const format = given.value('backing-format');
@@ -82,7 +82,7 @@ function checkBackingFormat(format: string): void {
 export async function openTargetBacking(
   context: Context,
   { target }: ConvertTask,
-  { backingName, backingFormat }: Qcow2Options,
+  { backingName, backingFormat }: Pick<Qcow2Options, 'backingName' | 'backingFormat'>,
 ): Promise<OpenedImage | undefined> {
   if (backingName === '') return undefined;
   const name = resolveName(backingName, fileName(target));

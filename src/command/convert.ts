@@ -7,14 +7,15 @@ import { CommandFailure, isCancelled, notSupported, type Context } from './conte
 import {
   checkSnapshots,
   checkTarget,
-  isIntoQcow2,
+  isIntoImage,
   readRequest,
   type ConvertTask,
 } from './convert-options.ts';
 import { bitmapsToCopy } from './convert-bitmaps.ts';
 import { createHelp, optionsHelp, rawOptions } from './creation-options.ts';
 import { reportCorruption } from './corruption.ts';
-import { copyIntoQcow2, copyOver } from './convert-into.ts';
+import { copyToForeign } from './convert-foreign.ts';
+import { copyIntoImage, copyOver } from './convert-into.ts';
 import { parseImageOpts, rawPath } from './image-opts.ts';
 import { verifyResult } from './convert-verify.ts';
 import { copyToQcow2, openTargetBacking, qcow2Target } from './convert-qcow2.ts';
@@ -28,7 +29,7 @@ import { reportLosses, type SalvagedSource } from './salvage-report.ts';
 import { snapshotOf } from './snapshot-disk.ts';
 
 export async function convert(context: Context, argv: readonly string[]): Promise<number> {
-  const request = readRequest(context, argv);
+  const request = await readRequest(context, argv);
   if (request.kind === 'done') return 0;
   if (request.kind === 'options-help') {
     const { format, target } = request;
@@ -51,7 +52,7 @@ export async function convert(context: Context, argv: readonly string[]): Promis
         }),
       );
     }
-    checkTarget(task);
+    const format = await checkTarget(task);
     checkSnapshots(task);
     const disks = await disksOf(task, sources);
     const bitmapsOf = bitmapsToCopy(
@@ -59,9 +60,14 @@ export async function convert(context: Context, argv: readonly string[]): Promis
       sources.map(({ disk }) => disk),
     );
     const work = { disks, bitmapsOf, line };
-    if (isIntoQcow2(task)) await copyIntoQcow2(context, task, { ...work, explain: copyText });
-    else if (task.format === 'qcow2') await copyQcow2(context, task, work);
-    else await copyAll(context, task, disks, line);
+    if (isIntoImage(task)) await copyIntoImage(context, task, { ...work, explain: copyText });
+    else if (format === 'qcow2') await copyQcow2(context, task, work);
+    else if (format === 'raw') await copyAll(context, task, disks, line);
+    else {
+      const openTargetFile = () => openTarget(context, task, 0);
+      const more = { disks, line, explain: copyText, openTarget: openTargetFile };
+      await copyToForeign(context, task, format, more);
+    }
     if (task.given.has('verify')) await verifyResult(context, task, disks, line);
     line.show(1);
   } finally {

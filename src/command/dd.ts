@@ -1,5 +1,12 @@
-/** `qemu-img dd`: blocks of a disk into a new raw or qcow2 file. */
-import { convertToRaw, copyBlocksToQcow2, isImageError, type Storage } from '../engine/index.ts';
+/** `qemu-img dd`: blocks of a disk into a new image. */
+import {
+  convertToRaw,
+  copyBlocks,
+  copyBlocksToQcow2,
+  isImageError,
+  type ImageError,
+  type Storage,
+} from '../engine/index.ts';
 import type { Disk } from '../engine/formats/format.ts';
 import type { Range } from '../engine/operations/finding.ts';
 import {
@@ -13,10 +20,16 @@ import {
   type Context,
 } from './context.ts';
 import { reportCorruption } from './corruption.ts';
+import type { TargetName } from './convert-options.ts';
+import { targetFormat } from './creation/index.ts';
+import type { TargetFormat } from './creation/target-format.ts';
+import { CreationValues } from './creation-values.ts';
 import { isForeignFormat } from './foreign-formats.ts';
 import { openByName } from './images.ts';
 import { creationText, errorText } from './messages.ts';
 import { fileName, refusedName } from './names.ts';
+import { withNewFiles } from './new-files.ts';
+import { OptionFault } from './option-text.ts';
 
 const SPECS = [
   COMMON.help,
@@ -57,8 +70,13 @@ export async function dd(context: Context, argv: readonly string[]): Promise<num
     imageOpts: given.has('image-opts'),
   });
   try {
-    const format = targetFormat(given.value('output-format') ?? 'raw');
+    const format = await targetOf(given.value('output-format') ?? 'raw');
     const part = partOf(image.disk, operands);
+    if (typeof format !== 'string') {
+      if (part === undefined) report(context, `${source}: cannot skip to specified offset`);
+      await copyToForeign(context, image.disk, part ?? NOTHING, { format, name: target });
+      return 0;
+    }
     const file = await openTarget(context, target);
     try {
       if (part === undefined) report(context, `${source}: cannot skip to specified offset`);
@@ -89,10 +107,18 @@ function readOperands(context: Context, words: readonly string[]): Operands {
   return operands;
 }
 
+/** Formats that nobody makes. */
+const READ_ONLY = ['bochs', 'cloop', 'dmg'];
+
 const NOTHING: Range = { offset: 0, length: 0 };
 
-function targetFormat(format: string): 'raw' | 'qcow2' {
+async function targetOf(format: string): Promise<TargetName> {
   if (format === 'raw' || format === 'qcow2') return format;
+  const known = await targetFormat(format);
+  if (known !== undefined) return known;
+  if (READ_ONLY.includes(format)) {
+    throw new CommandFailure(`Format driver '${format}' does not support image creation`);
+  }
   if (isForeignFormat(format)) throw notSupported(`Writing an image of format '${format}'`);
   throw new CommandFailure('Unknown file format');
 }
@@ -141,9 +167,45 @@ async function copy(
     if (rest > 0) await target.resize(target.size + SECTOR - rest);
   } catch (error) {
     if (!isImageError(error) || isCancelled(error)) throw error;
-    await reportCorruption(context, disk, error);
-    const isWrite = ['write-failed', 'disk-full', 'read-only'].includes(error.code);
-    const what = isWrite ? 'writing to output' : 'reading from input';
-    throw new CommandFailure(`error while ${what} image file: ${errorText(error)}`, 1, error);
+    await failCopy(context, disk, error);
+  }
+}
+
+/** @throws CommandFailure */
+async function failCopy(context: Context, disk: Disk, error: ImageError): Promise<never> {
+  await reportCorruption(context, disk, error);
+  const isWrite = ['write-failed', 'disk-full', 'read-only'].includes(error.code);
+  const what = isWrite ? 'writing to output' : 'reading from input';
+  throw new CommandFailure(`error while ${what} image file: ${errorText(error)}`, 1, error);
+}
+
+/** A new image of a format that has a driver. */
+async function copyToForeign(
+  context: Context,
+  disk: Disk,
+  part: Range,
+  { format, name }: { format: TargetFormat; name: string },
+): Promise<void> {
+  const { signal, host } = context;
+  const size = Math.ceil(part.length / SECTOR) * SECTOR;
+  const values = new CreationValues(undefined, {}, () => undefined);
+  let isMade = false;
+  try {
+    const prepared = await format.prepare(context, { values, size, name, backing: undefined });
+    const main = await openTarget(context, name);
+    await withNewFiles(context, main, name, async (files) => {
+      const writer = await prepared.create(files);
+      isMade = true;
+      await copyBlocks(disk, part, writer, { signal, pool: host.pool });
+    });
+  } catch (error) {
+    const isFault = error instanceof OptionFault;
+    if (!isFault && (!isImageError(error) || isCancelled(error))) throw error;
+    const reason = isFault ? error.message : errorText(error);
+    if (!isMade) {
+      throw new CommandFailure(`${name}: error while creating output image: ${reason}`, 1, error);
+    }
+    if (!isFault) await failCopy(context, disk, error);
+    throw error;
   }
 }

@@ -1,5 +1,6 @@
 /** Changing an image that a command line names: on an overlay first, into the file at the end. */
-import { Change, verifyChange } from '../engine/index.ts';
+import { Change, verifyChange, verifyOther } from '../engine/index.ts';
+import type { FormatName } from '../engine/formats/format.ts';
 import { applyChange } from './apply-change.ts';
 import { CommandFailure, notSupported, type Context } from './context.ts';
 import { repairBefore } from './dirty.ts';
@@ -29,6 +30,7 @@ export async function editByName<Result>(
 ): Promise<Result> {
   let change: Change | undefined;
   let dataChange: Change | undefined;
+  const extentChanges: Change[] = [];
   const image = await openByName(context, {
     ...request,
     mode: request.mode ?? 'read',
@@ -41,12 +43,17 @@ export async function editByName<Result>(
       dataChange = await openChange(context, path);
       return dataChange.storage;
     },
+    extentOpener: async (path) => {
+      const extent = await openChange(context, path);
+      extentChanges.push(extent);
+      return extent.storage;
+    },
   });
   try {
     if (change === undefined) throw new CommandFailure(`Could not open '${request.name}'`);
     refuseCorrupt(request.name, image);
     const result = await work({ ...image, change, dataChange });
-    if (image.disk.format === 'qcow2') await verifyChange(change.storage, context.signal);
+    await verify(image.disk.format, change, context);
     // What the image names has to be there before, and until it no longer names it.
     const isCut =
       dataChange !== undefined && dataChange.storage.size < dataChange.storage.base.size;
@@ -56,14 +63,27 @@ export async function editByName<Result>(
       await applyChange(context, dataChange, undo && `${undo}.data`);
     };
     if (!isCut) await applyData();
+    // What the other files hold is of no use before the first one says so.
+    for (const [index, extent] of extentChanges.entries()) {
+      if (extent.storage.changed) {
+        await applyChange(context, extent, undo && `${undo}.${index + 1}`);
+      }
+    }
     await applyChange(context, change, undo);
     if (isCut) await applyData();
     return result;
   } finally {
     await image.close();
     await dataChange?.storage.base.close();
+    for (const extent of extentChanges) await extent.storage.base.close();
     await change?.storage.base.close();
   }
+}
+
+/** Looks at a change before it is put into the file, where there is a check of the format. */
+async function verify(format: FormatName, change: Change, { signal }: Context): Promise<void> {
+  if (format === 'qcow2') await verifyChange(change.storage, signal);
+  else if (format !== 'raw') await verifyOther(format, change.storage, signal);
 }
 
 /** @throws CommandFailure for an image that is marked as corrupt */

@@ -89,6 +89,9 @@ export async function openByName(context: Context, request: OpenRequest): Promis
     await opener.close();
     const reason = reasonOf(error);
     if (reason === undefined) throw error;
+    if (isImageError(error, 'invalid-image') && error.details.reported !== undefined) {
+      report(context, error.details.reported);
+    }
     const prefix = 'Could not open backing file: '.repeat(opener.depth);
     const text = `Could not open '${request.name}': ${prefix}${reason}`;
     throw new CommandFailure(text, request.exitCode, error);

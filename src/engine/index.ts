@@ -11,6 +11,7 @@ export {
   type HashName,
 } from './codecs/hash.ts';
 export { InlinePool, unpackBatch } from './codecs/pool.ts';
+export type { Packing, WritablePacking } from './codecs/packing.ts';
 export type * from './codecs/pool.ts';
 export {
   poolSize,
@@ -22,6 +23,7 @@ export {
 export { FORMAT_NAMES, openImage, type OpenOptions } from './formats/index.ts';
 export type * from './formats/format.ts';
 export { looksLikeDisk } from './formats/identify.ts';
+export { isLayered } from './formats/layered.ts';
 export { luksSeconds } from './formats/luks.ts';
 export { LUKS_ITER_TIME, type LuksOptions } from './formats/luks-format.ts';
 export { readBitmap, type MarkedRange } from './formats/qcow2/bitmap-contents.ts';
@@ -78,7 +80,7 @@ export {
   type CommitReport,
   type CommitTarget,
 } from './operations/commit.ts';
-export { judgeChange, verifyChange } from './operations/verify-change.ts';
+export { judgeChange, verifyChange, verifyOther } from './operations/verify-change.ts';
 export { rebaseContent, type RebaseReport } from './operations/rebase.ts';
 export { compareDisks, type CompareOptions } from './operations/compare.ts';
 export type * from './operations/compare-report.ts';
@@ -98,7 +100,7 @@ export {
 } from './operations/convert-over.ts';
 export { editDisk, repairDisk } from './operations/edit-disk.ts';
 export { convertToQcow2, type ConvertQcow2Options } from './operations/convert-qcow2.ts';
-export { copyBlocksToQcow2 } from './operations/copy-blocks.ts';
+export { copyBlocks, copyBlocksToQcow2 } from './operations/copy-blocks.ts';
 export { convertWithSnapshots } from './operations/convert-snapshots.ts';
 export type * from './operations/finding.ts';
 export { inspect } from './operations/inspect.ts';

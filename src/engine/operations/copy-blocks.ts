@@ -1,8 +1,8 @@
-/** Copying a part of a disk into a new qcow2 image block by block, as `dd` does: zeros, too. */
+/** Copying a part of a disk into a new image block by block, as `dd` does: zeros, too. */
 import { alignUp, SECTOR } from '../binary/units.ts';
 import { throwIfCancelled } from '../errors.ts';
 import type { CodecPool } from '../codecs/pool.ts';
-import type { Disk } from '../formats/format.ts';
+import type { Disk, DiskWriter } from '../formats/format.ts';
 import { createQcow2 } from '../formats/qcow2/edit/create.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Range } from './finding.ts';
@@ -54,6 +54,31 @@ export async function copyBlocksToQcow2(
         await target.write(hostOffset + done, bytes);
       }
     }
+  }
+  await writer.flush();
+}
+
+/**
+ * The same into a new image of another format.
+ * @throws ImageError as {@link copyBlocksToQcow2}; the image is unfinished then
+ */
+export async function copyBlocks(
+  source: Disk,
+  part: Range,
+  writer: DiskWriter,
+  { pool, signal, progress }: Omit<CopyBlocksOptions, 'blockSize'>,
+): Promise<void> {
+  for (let at = 0; at < part.length; at += PIECE) {
+    throwIfCancelled(signal);
+    const length = Math.min(PIECE, part.length - at);
+    const bytes = await readDisk(source, part.offset + at, length, { pool, signal });
+    // Behind the end of what is copied, the last sector holds zeros.
+    const isWhole = length % SECTOR === 0;
+    const sectors = isWhole ? bytes : new Uint8Array(alignUp(length, SECTOR));
+    if (!isWhole) sectors.set(bytes);
+    await writer.write(at, sectors);
+    progress?.({ stage: 'copying', done: at + length, total: part.length });
+    await yieldToEvents();
   }
   await writer.flush();
 }

@@ -1,11 +1,12 @@
 /** Another size for a disk: what it would cut off, and doing it. */
-import { isImageError } from '../errors.ts';
+import { ImageError, isImageError } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
 import type { Qcow2Options } from '../formats/qcow2/edit/create.ts';
 import { resizeQcow2 } from '../formats/qcow2/edit/resize.ts';
 import { Qcow2Image } from '../formats/qcow2/image.ts';
 import { readPartitions, type Partition } from '../guest/partitions.ts';
 import { fillWithZeros } from '../storage/fill.ts';
+import { editDisk } from './edit-disk.ts';
 import { readDisk, readerBelow } from './read.ts';
 
 /** What another size means for what the guest keeps on the disk. Bytes. */
@@ -61,7 +62,7 @@ function backupAfter(
 /**
  * Gives a disk another size. Its storages are overlays; the disk itself does not see what changes.
  * @param size bytes: whole sectors, unless it is raw
- * @throws ImageError resize-refused, too-large, and those of reading and of damaged tables
+ * @throws ImageError resize-refused, too-large, unsupported-feature, and those of reading and of damaged tables
  */
 export async function resizeDisk(
   disk: Disk,
@@ -75,9 +76,23 @@ export async function resizeDisk(
     });
     return;
   }
+  if (disk.format !== 'raw') {
+    await resizeForeign(disk, size);
+    return;
+  }
   const { storage } = disk;
   const oldSize = storage.size;
   await storage.resize(size);
   const isFilled = preallocation === 'falloc' || preallocation === 'full';
   if (isFilled && size > oldSize) await fillWithZeros(storage, oldSize, size - oldSize, signal);
+}
+
+async function resizeForeign(disk: Disk, size: number): Promise<void> {
+  const writer = await editDisk(disk);
+  if (writer.resize === undefined) {
+    const message = 'Image format driver does not support resize';
+    throw new ImageError('unsupported-feature', { feature: `resizing ${disk.format}`, message });
+  }
+  await writer.resize(size);
+  await writer.flush();
 }

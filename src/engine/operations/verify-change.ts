@@ -1,12 +1,13 @@
 /** Looking at a change of an image before it is put into the file. */
 import { ImageError } from '../errors.ts';
+import type { FormatName } from '../formats/format.ts';
 import { openImage } from '../formats/index.ts';
 import { Qcow2Image } from '../formats/qcow2/image.ts';
 import type { Overlay } from '../storage/overlay.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { CheckReport } from './check-report.ts';
 import { checkImage } from './check.ts';
-import type { FindingKind } from './finding.ts';
+import type { FindingKind, Severity } from './finding.ts';
 import { isClean } from './repair.ts';
 
 /** Damage by which free clusters cannot be told from those in use. */
@@ -30,6 +31,36 @@ export async function verifyChange(overlay: Overlay, signal?: AbortSignal): Prom
   const after = await check(overlay, signal);
   if (isClean(after)) return;
   judgeChange(overlay.name, await check(overlay.base, signal), after);
+}
+
+/**
+ * Makes sure that a change of an image that is one file, of another format, leaves nothing wrong
+ * that was right before. Formats without a check, and images of several files, are not looked at.
+ * @throws ImageError internal where the change does harm; cancelled and those of reading
+ */
+export async function verifyOther(
+  format: FormatName,
+  overlay: Overlay,
+  signal?: AbortSignal,
+): Promise<void> {
+  const after = await findingsOf(overlay, format, signal);
+  const found = after.filter(([, severity]) => severity !== 'notice');
+  if (found.length === 0) return;
+  const before = new Set((await findingsOf(overlay.base, format, signal)).map(([kind]) => kind));
+  const worse = found.find(([kind]) => !before.has(kind));
+  if (worse === undefined) return;
+  throw new ImageError('internal', { reason: `the changed image would have ${worse[0]}` });
+}
+
+async function findingsOf(
+  storage: Storage,
+  format: FormatName,
+  signal: AbortSignal | undefined,
+): Promise<[FindingKind, Severity][]> {
+  const disk = await openImage(storage, { format, mode: 'check', lenient: true });
+  if (disk.check === undefined || (disk.files ?? []).length > 1) return [];
+  const { findings } = await checkImage(disk, { signal });
+  return findings.map(({ kind, severity }) => [kind, severity]);
 }
 
 /**
