@@ -21,7 +21,8 @@ export interface ErrorDetails {
   };
   /**
    * An image of another format than qcow2 that cannot be opened. `format` by qemu-img's name,
-   * `message` in qemu-img's words; `field`, `value` and `limit` say what is wrong, '' where unknown.
+   * `message` in qemu-img's words, `reported` what it says before that, if anything; `field`, `value`
+   * and `limit` say what is wrong, '' where unknown.
    */
   'invalid-image': {
     format: string;
@@ -30,6 +31,7 @@ export interface ErrorDetails {
     value: string;
     limit: string;
     message: string;
+    reported?: string;
   };
   /** The image below is not the one that this image was made over. */
   'parent-mismatch': { name: string; parent: string; expected: string; found: string };
