@@ -32,7 +32,7 @@ export class EntryTable {
   readonly count: number;
   readonly #storage: Storage;
   readonly #offset: number;
-  readonly #fill: number | undefined;
+  readonly #fill: number | ((index: number) => number) | undefined;
   /** By number, most recently used last. */
   readonly #pages = new Map<number, KeptPage>();
   /** Pages of a new table that were written: these are not as it began any more. */
@@ -41,9 +41,14 @@ export class EntryTable {
 
   /**
    * @param offset of the table, bytes
-   * @param fill what all entries of a new table are in the file; without it, they are read
+   * @param fill what the entries of a new table are in the file; without it, they are read
    */
-  constructor(storage: Storage, offset: number, count: number, fill?: number) {
+  constructor(
+    storage: Storage,
+    offset: number,
+    count: number,
+    fill?: number | ((index: number) => number),
+  ) {
     this.#storage = storage;
     this.#offset = offset;
     this.count = count;
@@ -67,21 +72,28 @@ export class EntryTable {
     return page;
   }
 
-  /** The value of an entry. @throws ImageError read-failed, which the pages themselves say in `holes` */
-  async get(index: number): Promise<number> {
-    const { first, values, holes } = await this.page(index);
-    const at = index - first;
-    if (holes.some(({ from, to }) => at >= from && at < to)) {
-      // Once more, for the reason.
-      await readPadded(this.#storage, this.#offset + index * 4, 4);
+  /** As {@link page}. @throws ImageError read-failed where the medium does not give all of it */
+  async whole(index: number): Promise<EntryPage> {
+    const page = await this.page(index);
+    const [hole] = page.holes;
+    // Once more, for the reason.
+    if (hole !== undefined) {
+      const at = this.#offset + (page.first + hole.from) * 4;
+      await readPadded(this.#storage, at, (hole.to - hole.from) * 4);
     }
-    return values[at] ?? 0;
+    return page;
+  }
+
+  /** The value of an entry. @throws ImageError as {@link whole} */
+  async get(index: number): Promise<number> {
+    const { first, values } = await this.whole(index);
+    return values[index - first] ?? 0;
   }
 
   /** Gives an entry another value; {@link flush} writes it. */
   async set(index: number, value: number): Promise<void> {
     this.#limit = PAGES_CHANGED;
-    const { first, values, changed } = (await this.page(index)) as KeptPage;
+    const { first, values, changed } = (await this.whole(index)) as KeptPage;
     const at = index - first;
     values[at] = value;
     if (changed.to === 0) changed.from = at;
@@ -108,8 +120,12 @@ export class EntryTable {
     const first = number * PAGE_ENTRIES;
     const length = Math.min(PAGE_ENTRIES, this.count - first);
     const changed = { from: 0, to: 0 };
-    if (this.#fill !== undefined && !this.#written.has(number)) {
-      return { first, values: new Uint32Array(length).fill(this.#fill), holes: [], changed };
+    const fill = this.#fill;
+    if (fill !== undefined && !this.#written.has(number)) {
+      const values = new Uint32Array(length);
+      if (typeof fill === 'number') values.fill(fill);
+      else for (let i = 0; i < length; i++) values[i] = fill(first + i);
+      return { first, values, holes: [], changed };
     }
     const at = this.#offset + first * 4;
     try {
