@@ -1,7 +1,9 @@
 /** The formats that images can be created in, apart from qcow2 and raw. */
 import type { TargetFormat } from './target-format.ts';
 
-const TARGETS: Readonly<Record<string, () => Promise<TargetFormat>>> = {};
+const TARGETS: Readonly<Record<string, () => Promise<TargetFormat>>> = {
+  qed: async () => (await import('./qed.ts')).qedTarget,
+};
 
 /** A format by its name; undefined where none can be created here (and for qcow2 and raw). */
 export async function targetFormat(name: string): Promise<TargetFormat | undefined> {

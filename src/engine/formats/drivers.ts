@@ -15,7 +15,12 @@ interface KnownFormat {
 }
 
 /** In qemu-img's order: of those that are equally sure, the first has it. */
-const FORMATS: Partial<Record<FormatName, KnownFormat>> = {};
+const FORMATS: Partial<Record<FormatName, KnownFormat>> = {
+  qed: {
+    probe: (file) => (beginsWith(file, 'QED\0') && file.size >= 64 ? 100 : 0),
+    load: async () => (await import('./qed/index.ts')).qedDriver,
+  },
+};
 
 /** Bytes of the beginning and of the end that decide. */
 export const PROBE_FIRST = 4096;
