@@ -3,6 +3,7 @@ import type { TargetFormat } from './target-format.ts';
 
 const TARGETS: Readonly<Record<string, () => Promise<TargetFormat>>> = {
   qed: async () => (await import('./qed.ts')).qedTarget,
+  vdi: async () => (await import('./vdi.ts')).vdiTarget,
 };
 
 /** A format by its name; undefined where none can be created here (and for qcow2 and raw). */

@@ -3,6 +3,8 @@
  * hand; a format's code is loaded when a file of it turns up.
  */
 import type { FormatDriver, FormatName, ProbedFile } from './format.ts';
+import { probeVdi } from './vdi/probe.ts';
+import { probeVpc } from './vpc/probe.ts';
 
 /** A format as far as it is known without its code. */
 interface KnownFormat {
@@ -20,6 +22,8 @@ const FORMATS: Partial<Record<FormatName, KnownFormat>> = {
     probe: (file) => (beginsWith(file, 'QED\0') && file.size >= 64 ? 100 : 0),
     load: async () => (await import('./qed/index.ts')).qedDriver,
   },
+  vdi: { probe: probeVdi, load: async () => (await import('./vdi/index.ts')).vdiDriver },
+  vpc: { probe: probeVpc, load: async () => (await import('./vpc/index.ts')).vpcDriver },
 };
 
 /** Bytes of the beginning and of the end that decide. */
