@@ -80,7 +80,7 @@ const TEXTS: Texts = {
     'ERROR: Unallocated cluster has non-zero subcluster allocation map\n',
   'zero-in-v2': SILENT,
   'io-error': () => 'ERROR: I/O error in check_refcounts_l2\n',
-  dirty: SILENT,
+  dirty: MESSAGE,
   'corrupt-bit': SILENT,
   truncated: SILENT,
   overlap: SILENT,
