@@ -12,10 +12,11 @@ import {
   type RepairChoice,
   type RepairPlan,
 } from '../engine/index.ts';
-import type { Disk } from '../engine/formats/format.ts';
+import type { Disk, DriverRepair } from '../engine/formats/format.ts';
 import type { CheckReport } from '../engine/operations/check-report.ts';
 import { applyChange } from './apply-change.ts';
 import { CheckMessages } from './check-messages.ts';
+import { repairForeign } from './check-repair-foreign.ts';
 import { CommandFailure, type Context } from './context.ts';
 import { openChange } from './editing.ts';
 import { openByName, probeChain, type OpenRequest } from './images.ts';
@@ -58,7 +59,9 @@ const REPORTED_LATER: ReadonlySet<string> = new Set(['copied-l1', 'copied-l2']);
  */
 export async function repair(context: Context, request: RepairRequest): Promise<Repaired> {
   return withChange(context, request, (change, disk) =>
-    repairChange(context, request, change, disk),
+    disk === undefined || disk.format === 'qcow2'
+      ? repairChange(context, request, change, disk)
+      : repairForeign(context, request, change, disk),
   );
 }
 
@@ -67,9 +70,12 @@ export async function repair(context: Context, request: RepairRequest): Promise<
  * @throws CommandFailure
  */
 export async function planOf(context: Context, request: RepairRequest): Promise<RepairPlan> {
-  return withChange(context, request, ({ storage }) =>
-    planRepair(storage, choiceOf(request), { signal: context.signal }),
-  );
+  return withChange(context, request, ({ storage }, disk) => {
+    if (disk !== undefined && disk.format !== 'qcow2') {
+      throw new CommandFailure(UNSUPPORTED, EXIT_UNSUPPORTED);
+    }
+    return planRepair(storage, choiceOf(request), { signal: context.signal });
+  });
 }
 
 /** Opens an image, also one whose header is too damaged for that, as far as it can be mended. */
@@ -88,9 +94,6 @@ async function withChange<Result>(
   };
   try {
     const disk = await openIfPossible(context, { ...request, opener }, () => change !== undefined);
-    if (disk !== undefined && disk.format !== 'qcow2') {
-      throw new CommandFailure(UNSUPPORTED, EXIT_UNSUPPORTED);
-    }
     if (change === undefined) throw new CommandFailure(`Could not open '${name}'`);
     return await work(change, disk);
   } finally {
@@ -188,11 +191,7 @@ async function result(
   }
   const isFixed = fixed.leaksFixed > 0 || fixed.corruptionsFixed > 0;
   if (isFixed && request.output === 'human' && !request.quiet) {
-    context.host.stdout(
-      'The following inconsistencies were found and repaired:\n\n' +
-        `    ${fixed.leaksFixed} leaked clusters\n    ${fixed.corruptionsFixed} corruptions\n\n` +
-        'Double checking the fixed image now...\n',
-    );
+    context.host.stdout(repairedText(fixed));
   }
   const messages = new CheckMessages(context);
   const disk = await openImage(change.storage, { mode: 'check', format: 'qcow2' });
@@ -203,6 +202,15 @@ async function result(
     },
   });
   return { format: disk.format, report, ...fixed };
+}
+
+/** What qemu-img says before it looks again. */
+export function repairedText({ leaksFixed, corruptionsFixed }: DriverRepair): string {
+  return (
+    'The following inconsistencies were found and repaired:\n\n' +
+    `    ${leaksFixed} leaked clusters\n    ${corruptionsFixed} corruptions\n\n` +
+    'Double checking the fixed image now...\n'
+  );
 }
 
 /** The plan for the reader that was asked for. */
