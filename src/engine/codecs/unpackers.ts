@@ -16,7 +16,9 @@ const loaded = new Map<Packing, Unpacker>([
 ]);
 
 const LOADERS: Partial<Record<Packing, () => Promise<Unpacker>>> = {
+  'zlib-grain': async () => (await import('./zlib-grain.ts')).unpackGrain,
   'zlib-stream': async () => (await import('./zlib-stream.ts')).unzlibCluster,
+  bzip2: async () => (await import('./bzip2.ts')).unbzip2Cluster,
 };
 
 /** Whether {@link unpackerOf} has it already. */
