@@ -4,6 +4,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openImage, Qcow2Image, readBitmap } from '../../src/engine/index.ts';
+import { memory } from '../images/memory.ts';
 import { pick, randomFor, type Random } from './histories.ts';
 import { available, make, ours, qemuImg, qemuIo } from './programs.ts';
 
@@ -147,4 +149,57 @@ describe.skipIf(!available)('commit: what is said of what cannot be done', () =>
       expect(outcomes[1]).toEqual(outcomes[0]);
     });
   }
+});
+
+/** Ranges that a bitmap marks: [offset, length], bytes. */
+async function markedIn(path: string, name: string): Promise<number[][]> {
+  const disk = await openImage(await memory(readFileSync(path)), { format: 'qcow2' });
+  const bitmap =
+    disk instanceof Qcow2Image ? disk.bitmaps.find((one) => one.name === name) : undefined;
+  if (!(disk instanceof Qcow2Image) || bitmap === undefined) throw new Error(`no bitmap ${name}`);
+  const ranges: number[][] = [];
+  for await (const batch of readBitmap(disk, bitmap)) {
+    for (const { offset, length } of batch) ranges.push([offset, length]);
+  }
+  return ranges;
+}
+
+describe.skipIf(!available)('commit: what comes with it', () => {
+  /** A base with a bitmap, and an image over it that holds something. Committed by both programs. */
+  async function bothCommit(how: readonly string[]) {
+    const places: string[] = [];
+    for (const [index, run] of [qemuImg, ours].entries()) {
+      const at = join(folder, `with-${how.join('')}-${String(index)}`);
+      mkdirSync(at);
+      const create = ['create', '-q', '-f', 'qcow2'];
+      await make('qemu-img', [...create, join(at, 'base.qcow2'), '1M']);
+      await make('qemu-img', ['bitmap', '--add', join(at, 'base.qcow2'), 'b']);
+      const base = ['-b', 'base.qcow2', '-F', 'qcow2'];
+      await make('qemu-img', [...create, ...base, join(at, 'over.qcow2')]);
+      await make('qemu-io', ['-c', 'write -P 3 64k 192k', join(at, 'over.qcow2')]);
+      const { exitCode } = await run(['commit', '-q', ...how, join(at, 'over.qcow2')]);
+      expect(exitCode).toBe(0);
+      places.push(at);
+    }
+    return places as [string, string];
+  }
+
+  test('bitmaps of the base mark what was written', async () => {
+    const [real, own] = await bothCommit([]);
+    const marked = await markedIn(join(own, 'base.qcow2'), 'b');
+    expect(marked).toEqual([[65536, 192 * 1024]]);
+    expect(await markedIn(join(real, 'base.qcow2'), 'b')).toEqual(marked);
+  });
+
+  test('the image is emptied, but not with -d', async () => {
+    const maps: string[] = [];
+    for (const [index, how] of [['-r', '0'], ['-d']].entries()) {
+      const [real, own] = await bothCommit(how);
+      const command = (at: string) => ['map', '--output=json', join(at, 'over.qcow2')];
+      const { stdout } = await qemuImg(command(real));
+      expect((await qemuImg(command(own))).stdout, String(index)).toBe(stdout);
+      maps.push(stdout);
+    }
+    expect(maps[0]).not.toBe(maps[1]);
+  });
 });

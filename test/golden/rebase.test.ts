@@ -124,6 +124,19 @@ describe.skipIf(!available)('rebase: what is said of what cannot be done', () =>
   }
 });
 
+// The real program makes an image that needs itself.
+test.skipIf(!available)('rebase refuses what lies over the image', async () => {
+  const at = join(folder, 'cases');
+  await makeCase(at);
+  const [over, top] = [join(at, 'over.qcow2'), join(at, 'top.qcow2')];
+  await make('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', over, '-F', 'qcow2', top]);
+  const before = readFileSync(over);
+  const { stderr, exitCode } = await ours(['rebase', '-b', top, '-F', 'qcow2', over]);
+  expect(stderr).toContain(`it needs '${over}' itself`);
+  expect(exitCode).toBe(1);
+  expect(readFileSync(over).equals(before)).toBe(true);
+});
+
 /** The same files at the same place, so that messages are the same. */
 async function makeCase(at: string): Promise<void> {
   rmSync(at, { recursive: true, force: true });
