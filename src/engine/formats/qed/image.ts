@@ -73,8 +73,9 @@ export class QedImage implements LayeredDisk {
   describe(): Description {
     const { clusterSize, needsCheck, fields } = this.header;
     return {
-      ...{ clusterSize, encrypted: false, dirty: needsCheck, specific: undefined },
-      facts: [],
+      // The real program forgets the flag as soon as it has opened the image.
+      ...{ clusterSize, encrypted: false, dirty: false, specific: undefined },
+      facts: needsCheck ? [{ key: 'in-use', value: 'yes' }] : [],
       fields: fieldValues(HEADER, fields),
     };
   }
