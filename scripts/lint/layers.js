@@ -20,6 +20,7 @@ const ENGINE_TYPES = [
   'engine/storage',
   'engine/formats',
   'engine/contracts',
+  'engine/destinations',
   'engine/operations',
 ];
 
@@ -80,6 +81,7 @@ const LAYERS = [
       'engine/contracts',
       'engine/formats',
       'engine/guest',
+      'engine/containers',
       'engine/codecs',
       'engine/storage',
       'engine/binary',
@@ -102,6 +104,7 @@ const LAYERS = [
       'engine/contracts',
       'engine/formats',
       'engine/guest',
+      'engine/containers',
       'engine/codecs',
       'engine/storage',
       'engine/binary',
@@ -116,8 +119,21 @@ const LAYERS = [
     types: ['engine/contracts'],
   },
   {
+    // Rules about programs that take images: facts in, verdicts out.
+    name: 'engine/destinations',
+    files: /^engine\/destinations\//,
+    values: ['engine/base'],
+    types: ['engine/contracts'],
+  },
+  {
     name: 'engine/guest',
     files: /^engine\/guest\//,
+    values: ['engine/codecs', 'engine/storage', 'engine/binary', 'engine/base'],
+    types: ['engine/contracts'],
+  },
+  {
+    name: 'engine/containers',
+    files: /^engine\/containers\//,
     values: ['engine/codecs', 'engine/storage', 'engine/binary', 'engine/base'],
     types: ['engine/contracts'],
   },

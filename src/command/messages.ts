@@ -1,6 +1,7 @@
 /** What stops the work, in qemu-img's words. */
 import type {
   AmendRefusal,
+  ContainerProblem,
   ErrorCode,
   ErrorDetails,
   KeySlotProblem,
@@ -119,6 +120,20 @@ const AMEND_REFUSALS: Readonly<Record<AmendRefusal, (features: string) => string
   backing: () => "Cannot amend the backing file\nYou can use 'qemu-img rebase' instead.",
 };
 
+const CONTAINER_PROBLEMS: Readonly<Record<ContainerProblem, string>> = {
+  damaged: 'Invalid $ data',
+  'cut-off': 'Unexpected end of $ data',
+  checksum: 'The checksum of the $ data is wrong',
+  size: 'The $ data has another size than it says',
+  encrypted: 'Encrypted $ files are not supported',
+  method: 'Unknown method of compression in $ data',
+  memory: 'Unpacking the $ data takes too much memory',
+  room: 'Unpacked, the $ data takes too much room',
+  'too-many': 'Too many files in $ data',
+  'too-deep': 'Too many archives inside each other',
+  'no-disk': 'No disk image in $ data',
+};
+
 type Texts = { readonly [Code in ErrorCode]: (details: ErrorDetails[Code]) => string };
 
 const TEXTS: Texts = {
@@ -161,6 +176,8 @@ const TEXTS: Texts = {
   'key-slot': ({ problem, slot }) => KEY_SLOTS[problem](slot),
   'invalid-image': ({ message, field, value }) =>
     message === '' ? `Invalid ${field}: ${value}` : message,
+  'container-invalid': ({ container, entry, problem }) =>
+    (entry === '' ? '' : `'${entry}': `) + CONTAINER_PROBLEMS[problem].replace('$', container),
   'parent-mismatch': ({ parent, expected, found }) =>
     `'${parent}' is not the parent that the image was made over (${found} instead of ${expected})`,
   'backing-loop': ({ name }) => `Backing file '${name}' creates an infinite loop.`,

@@ -33,6 +33,16 @@ export interface ErrorDetails {
     message: string;
     reported?: string;
   };
+  /**
+   * A file that others are wrapped in (an archive, a compressed file) cannot be used, or not the file
+   * `entry` in it ('' where it is about all of it).
+   */
+  'container-invalid': {
+    name: string;
+    container: ContainerKind;
+    entry: string;
+    problem: ContainerProblem;
+  };
   /** The image below is not the one that this image was made over. */
   'parent-mismatch': { name: string; parent: string; expected: string; found: string };
   /** The content is none of the known formats (and raw was not asked for). */
@@ -144,11 +154,38 @@ export type ForeignContent =
   | 'html'
   | 'lfs-pointer'
   | 'text'
-  | 'gzip'
-  | 'xz'
-  | 'zstd'
-  | 'zip'
+  | ContainerKind
+  | 'encrypted-zip'
+  | '7z'
+  | 'rar'
+  | 'pgp'
+  | 'age'
+  | 'openssl'
+  | 'pdf'
+  | 'picture'
+  | 'program'
   | 'unknown';
+
+/** Files that others are wrapped in, and that can be looked into. */
+export type ContainerKind = 'gzip' | 'xz' | 'zstd' | 'bzip2' | 'zip' | 'tar';
+
+/**
+ * Why: its bytes contradict themselves; its end is missing; a checksum is wrong; there is more or less
+ * in it than it says; it is encrypted; packed in a way that is not known; unpacking takes too much
+ * memory, or too much room on the medium; there are too many files in it; containers in containers too deep; none of it is a disk.
+ */
+export type ContainerProblem =
+  | 'damaged'
+  | 'cut-off'
+  | 'checksum'
+  | 'size'
+  | 'encrypted'
+  | 'method'
+  | 'memory'
+  | 'room'
+  | 'too-many'
+  | 'too-deep'
+  | 'no-disk';
 
 /** Why guest content cannot be had. */
 export type UnreadableReason =

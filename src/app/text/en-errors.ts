@@ -1,7 +1,6 @@
 import type {
   ErrorCode,
   ErrorDetails,
-  ForeignContent,
   HeaderProblem,
   ImageProblem,
   KeySlotProblem,
@@ -9,6 +8,7 @@ import type {
 } from '../../engine/errors.ts';
 import type { UnreadableReason } from '../../engine/errors.ts';
 import { bytes, hex } from '../units.ts';
+import { CONTAINER, CONTAINER_NOW, FOREIGN, FOREIGN_NOW } from './en-foreign.ts';
 
 /** An error in a person's words: what happened, why, and what can be done now. */
 export interface ErrorSentence {
@@ -23,32 +23,6 @@ export type ErrorSentences = {
 };
 
 type Details<Code extends ErrorCode> = ErrorDetails[Code];
-
-const FOREIGN: Record<ForeignContent, string> = {
-  empty: 'The file is empty: it has no bytes at all.',
-  'too-short': 'The file is too short to be a disk image.',
-  html: 'It is a web page. A download link often gives the page about a file in place of the file.',
-  'lfs-pointer': 'It is a Git LFS pointer: a few lines of text that stand for the real file.',
-  text: 'It is a text file.',
-  gzip: 'It is a gzip archive. The image may be inside.',
-  xz: 'It is an xz archive. The image may be inside.',
-  zstd: 'It is a Zstandard archive. The image may be inside.',
-  zip: 'It is a ZIP archive. The image may be inside.',
-  unknown: 'Its first bytes belong to no format that is known here.',
-};
-
-const FOREIGN_NOW: Record<ForeignContent, string> = {
-  empty: 'Download or copy it again.',
-  'too-short': 'Download or copy it again.',
-  html: 'Open the link in a browser, find the real download and save that.',
-  'lfs-pointer': 'Fetch the real file with “git lfs pull” and open that.',
-  text: 'Choose another file.',
-  gzip: 'Unpack it first (gunzip) and open what comes out.',
-  xz: 'Unpack it first (unxz) and open what comes out.',
-  zstd: 'Unpack it first (unzstd) and open what comes out.',
-  zip: 'Unpack it first and open what comes out.',
-  unknown: 'If it is a plain copy of a disk, open it as a raw disk. Otherwise choose another file.',
-};
 
 const PATCH: Record<PatchProblem, string> = {
   'not-a-patch': 'It is a file of another kind.',
@@ -351,6 +325,11 @@ export const enErrors: ErrorSentences = {
     what: `This is not a ${d.format.toUpperCase()} image that can be read.`,
     why: IMAGE[d.problem](d),
     now: 'If it was downloaded or copied, get it again. If another program can read it, please tell us.',
+  }),
+  'container-invalid': (d) => ({
+    what: `${named(d.entry === '' ? d.name : d.entry)} cannot be unpacked.`,
+    why: CONTAINER[d.problem](d),
+    now: CONTAINER_NOW[d.problem],
   }),
   'parent-mismatch': (d) => ({
     what: `“${d.parent}” is not the parent of “${d.name}”.`,

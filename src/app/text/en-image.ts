@@ -307,6 +307,7 @@ export const enImage = {
       preparing: 'Preparing: the browser copies the file',
       copying: 'Copying',
       writing: 'Writing',
+      unpacking: 'Unpacking',
       comparing: 'Comparing',
       digesting: 'Computing the checksum',
       verifying: 'Checking the copy',

@@ -1,4 +1,4 @@
-import type { ErrorDetails, ForeignContent, HeaderProblem } from '../../engine/errors.ts';
+import type { ErrorDetails, HeaderProblem } from '../../engine/errors.ts';
 import type {
   ImageProblem,
   KeySlotProblem,
@@ -7,32 +7,7 @@ import type {
 } from '../../engine/errors.ts';
 import { bytes, hex } from '../units.ts';
 import type { ErrorSentences } from './en-errors.ts';
-
-const FOREIGN: Record<ForeignContent, string> = {
-  empty: '文件为空，一个字节也没有。',
-  'too-short': '文件太短，不可能是磁盘镜像。',
-  html: '它是一个网页。下载链接给出的常常是介绍文件的网页，而不是文件本身。',
-  'lfs-pointer': '它是 Git LFS 指针：用几行文字代替真正的文件。',
-  text: '它是文本文件。',
-  gzip: '它是 gzip 压缩文件，镜像可能在其中。',
-  xz: '它是 xz 压缩文件，镜像可能在其中。',
-  zstd: '它是 Zstandard 压缩文件，镜像可能在其中。',
-  zip: '它是 ZIP 压缩文件，镜像可能在其中。',
-  unknown: '文件开头的字节不属于这里已知的任何格式。',
-};
-
-const FOREIGN_NOW: Record<ForeignContent, string> = {
-  empty: '请重新下载或复制。',
-  'too-short': '请重新下载或复制。',
-  html: '请在浏览器中打开该链接，找到真正的下载地址后再保存。',
-  'lfs-pointer': '请用“git lfs pull”取得真正的文件后再打开。',
-  text: '请选择其他文件。',
-  gzip: '请先解压（gunzip），再打开解压后的文件。',
-  xz: '请先解压（unxz），再打开解压后的文件。',
-  zstd: '请先解压（unzstd），再打开解压后的文件。',
-  zip: '请先解压，再打开解压后的文件。',
-  unknown: '如果它是磁盘的逐字节副本，可按原始磁盘打开；否则请选择其他文件。',
-};
+import { CONTAINER, CONTAINER_NOW, FOREIGN, FOREIGN_NOW } from './zh-CN-foreign.ts';
 
 const PATCH: Record<PatchProblem, string> = {
   'not-a-patch': '它是另一种文件。',
@@ -326,6 +301,11 @@ export const zhErrors: ErrorSentences = {
     what: `这不是可以读取的 ${d.format.toUpperCase()} 镜像。`,
     why: IMAGE[d.problem](d),
     now: '如果是下载或复制得到的，请重新获取。如果其他程序可以读取它，请告诉我们。',
+  }),
+  'container-invalid': (d) => ({
+    what: `${named(d.entry === '' ? d.name : d.entry)}无法解压。`,
+    why: CONTAINER[d.problem](d),
+    now: CONTAINER_NOW[d.problem],
   }),
   'parent-mismatch': (d) => ({
     what: `“${d.parent}”不是“${d.name}”的父镜像。`,

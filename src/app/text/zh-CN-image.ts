@@ -291,6 +291,7 @@ export const zhImage: ImageText = {
       preparing: '正在准备：浏览器正在复制文件',
       copying: '正在复制',
       writing: '正在写入',
+      unpacking: '正在解压',
       comparing: '正在比较',
       digesting: '正在计算校验和',
       verifying: '正在校验副本',

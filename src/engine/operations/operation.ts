@@ -6,6 +6,7 @@ export type Stage =
   | 'changing'
   | 'checking'
   | 'preparing'
+  | 'unpacking'
   | 'copying'
   | 'writing'
   | 'comparing'

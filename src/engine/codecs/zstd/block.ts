@@ -20,7 +20,7 @@ export const BLOCK_LIMIT = 128 * 1024;
 export class FrameState {
   readonly output: Uint8Array;
   /** Where the frame's content begins in `output`: nothing before it can be matched. */
-  readonly start: number;
+  start: number;
   at: number;
   readonly windowSize: number;
   huffman: HuffmanTable | undefined;

@@ -8,14 +8,14 @@ import { ZstdError } from './bits.ts';
 import { BLOCK_LIMIT, decodeBlock, FrameState } from './block.ts';
 import { xxhash64Low } from './xxhash64.ts';
 
-const MAGIC = 0xfd2fb528;
+export const MAGIC = 0xfd2fb528;
 /** Sixteen magic numbers begin frames that are to be skipped. */
-const SKIPPABLE = 0x184d2a50;
+export const SKIPPABLE = 0x184d2a50;
 /** QEMU's (libzstd's) limit of what a frame may look back, bytes. */
 const MAX_WINDOW = 2 ** 27 + 1;
 
 /** The input ended within a frame. */
-class EndOfInput extends Error {}
+export class EndOfInput extends Error {}
 
 /**
  * Unpacks one cluster.
@@ -82,15 +82,21 @@ function readFrame(bytes: Uint8Array, start: number, target: Uint8Array, out: nu
   return { end: at, out: state.at };
 }
 
-interface FrameHeader {
+export interface FrameHeader {
+  /** How far back matches may reach, bytes. */
   windowSize: number;
+  /** Bytes of content, where the frame says it. */
   contentSize: number | undefined;
   hasChecksum: boolean;
+  /** The byte behind the header. */
   end: number;
 }
 
-/** 3.1.1.1, «Frame_Header». */
-function readHeader(bytes: Uint8Array, start: number): FrameHeader {
+/**
+ * 3.1.1.1, «Frame_Header», behind the magic number.
+ * @throws ZstdError, and EndOfInput where bytes are missing
+ */
+export function readHeader(bytes: Uint8Array, start: number): FrameHeader {
   const descriptor = number(bytes, start, 1);
   const single = (descriptor & 0x20) !== 0;
   if ((descriptor & 0x08) !== 0) throw new ZstdError('reserved bit set');
