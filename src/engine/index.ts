@@ -20,6 +20,10 @@ export {
   type CodecScope,
   type CodecWorker,
 } from './codecs/worker-pool.ts';
+export type * from './destinations/destination.ts';
+export { factsOf } from './destinations/facts.ts';
+export { destinationOf, judge, judgeAll, sizeFor } from './destinations/judge.ts';
+export { DESTINATIONS } from './destinations/table.ts';
 export { FORMAT_NAMES, openImage, type OpenOptions } from './formats/index.ts';
 export type * from './formats/format.ts';
 export { looksLikeDisk } from './formats/identify.ts';
@@ -50,7 +54,6 @@ export {
 } from './formats/qcow2/edit/snapshots.ts';
 export { emptyQcow2, reopenQcow2 } from './formats/qcow2/edit/resize.ts';
 export { Qcow2Image } from './formats/qcow2/image.ts';
-export { checkQedOptions, createQed, type QedOptions } from './formats/qed/create.ts';
 export { checkQedOptions, createQed, type QedOptions } from './formats/qed/create.ts';
 export { createVdi, VDI_MAX_SIZE, type VdiOptions } from './formats/vdi/create.ts';
 export { amendImage, type AmendOptions } from './operations/amend.ts';
