@@ -18,7 +18,7 @@ import {
   UUID_AT,
   VERSION_1_1,
 } from './layout.ts';
-import { VdiWriter } from './writer.ts';
+import { writeVdi } from './writer.ts';
 
 export interface VdiOptions {
   /** Every block gets its place in the file at once, as a hole where there are holes. */
@@ -66,7 +66,7 @@ export async function createVdi(
   }
   await storage.resize(dataOffset + (isStatic ? blocks * BLOCK_SIZE : 0));
   const start = isStatic ? (index: number) => index : UNALLOCATED;
-  return new VdiWriter({
+  return writeVdi({
     ...{ storage, header, size, isNew: true, readBelow: undefined },
     table: new EntryTable(storage, mapOffset, blocks, start),
     placeOf: (entry) => dataOffset + entry * BLOCK_SIZE,

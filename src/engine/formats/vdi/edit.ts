@@ -5,7 +5,7 @@ import type { Disk, DiskWriter, ReadBelow } from '../format.ts';
 import { walk } from './check.ts';
 import { VdiChild, VdiDisk } from './image.ts';
 import { HEADER_BYTES } from './layout.ts';
-import { VdiWriter } from './writer.ts';
+import { writeVdi } from './writer.ts';
 
 /**
  * New blocks go where the header's counter says, so all of the map is looked at first.
@@ -30,7 +30,7 @@ export async function editVdi(disk: Disk, readBelow: ReadBelow | undefined): Pro
     const { name } = storage;
     throw new ImageError('image-damaged', { name, corruptions: Math.max(1, corruptions) });
   }
-  return new VdiWriter({
+  return writeVdi({
     ...{ storage, size, table, readBelow, isNew: false },
     header: await readPadded(storage, 0, HEADER_BYTES),
     placeOf: (entry) => disk.placeOf(entry),
