@@ -54,6 +54,11 @@ export {
 } from './formats/qcow2/edit/snapshots.ts';
 export { emptyQcow2, reopenQcow2 } from './formats/qcow2/edit/resize.ts';
 export { Qcow2Image } from './formats/qcow2/image.ts';
+export {
+  createParallels,
+  parallelsRefusal,
+  type ParallelsOptions,
+} from './formats/parallels/create.ts';
 export { checkQedOptions, createQed, type QedOptions } from './formats/qed/create.ts';
 export { createVdi, VDI_MAX_SIZE, type VdiOptions } from './formats/vdi/create.ts';
 export { amendImage, type AmendOptions } from './operations/amend.ts';

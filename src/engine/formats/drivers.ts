@@ -3,7 +3,6 @@
  * hand; a format's code is loaded when a file of it turns up.
  */
 import type { FormatDriver, FormatName, ProbedFile } from './format.ts';
-import { probeVdi } from './vdi/probe.ts';
 import { probeVpc } from './vpc/probe.ts';
 
 /** A format as far as it is known without its code. */
@@ -18,11 +17,21 @@ interface KnownFormat {
 
 /** In qemu-img's order: of those that are equally sure, the first has it. */
 const FORMATS: Partial<Record<FormatName, KnownFormat>> = {
+  parallels: {
+    probe: (file) => {
+      const magics = ['WithoutFreeSpace\x02\0\0\0', 'WithouFreSpacExt\x02\0\0\0'];
+      return file.size >= 64 && magics.some((magic) => beginsWith(file, magic)) ? 100 : 0;
+    },
+    load: async () => (await import('./parallels/index.ts')).parallelsDriver,
+  },
   qed: {
     probe: (file) => (beginsWith(file, 'QED\0') && file.size >= 64 ? 100 : 0),
     load: async () => (await import('./qed/index.ts')).qedDriver,
   },
-  vdi: { probe: probeVdi, load: async () => (await import('./vdi/index.ts')).vdiDriver },
+  vdi: {
+    probe: (file) => (file.size >= 512 && beginsWith(file, '\x7f\x10\xda\xbe', 64) ? 100 : 0),
+    load: async () => (await import('./vdi/index.ts')).vdiDriver,
+  },
   vpc: { probe: probeVpc, load: async () => (await import('./vpc/index.ts')).vpcDriver },
 };
 
