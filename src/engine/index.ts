@@ -53,6 +53,7 @@ export {
   type SnapshotLabel,
 } from './formats/qcow2/edit/snapshots.ts';
 export { emptyQcow2, reopenQcow2 } from './formats/qcow2/edit/resize.ts';
+export { checkQcowSize, createQcow, type QcowOptions } from './formats/qcow/create.ts';
 export { Qcow2Image } from './formats/qcow2/image.ts';
 export {
   createParallels,

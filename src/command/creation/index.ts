@@ -2,6 +2,7 @@
 import type { TargetFormat } from './target-format.ts';
 
 const TARGETS: Readonly<Record<string, () => Promise<TargetFormat>>> = {
+  qcow: async () => (await import('./qcow.ts')).qcowTarget,
   parallels: async () => (await import('./parallels.ts')).parallelsTarget,
   qed: async () => (await import('./qed.ts')).qedTarget,
   vdi: async () => (await import('./vdi.ts')).vdiTarget,

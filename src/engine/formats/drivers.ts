@@ -17,6 +17,10 @@ interface KnownFormat {
 
 /** In qemu-img's order: of those that are equally sure, the first has it. */
 const FORMATS: Partial<Record<FormatName, KnownFormat>> = {
+  qcow: {
+    probe: (file) => (beginsWith(file, 'QFI\xfb\0\0\0\x01') && file.size >= 48 ? 100 : 0),
+    load: async () => (await import('./qcow/index.ts')).qcowDriver,
+  },
   parallels: {
     probe: (file) => {
       const magics = ['WithoutFreeSpace\x02\0\0\0', 'WithouFreSpacExt\x02\0\0\0'];
