@@ -50,7 +50,7 @@ const LEAST_BLOCK = 4096;
 
 /**
  * @param size of the disk, bytes
- * @throws ImageError invalid-image
+ * @throws ImageError invalid-image, and those of reading
  */
 export async function readHeader(storage: Storage, footer: Footer, size: number): Promise<Header> {
   const { dataOffset } = footer;
@@ -58,17 +58,25 @@ export async function readHeader(storage: Storage, footer: Footer, size: number)
     fault('data offset', dataOffset, 'Error reading dynamic VHD header');
   }
   const at = Number(dataOffset);
-  const bytes = await readPadded(storage, at, HEADER_SIZE);
+  const header = parseHeader(await readPadded(storage, at, HEADER_SIZE), at);
+  checkNumbers(header.fields, size);
+  const { tableOffset, tableEntries } = header.fields;
+  if (tableOffset > FARTHEST - BigInt(tableEntries * 4) || tableEntries * 4 > LONGEST) {
+    fault('table offset', tableOffset, 'Error reading pagetable');
+  }
+  return header;
+}
+
+/**
+ * @param at where these bytes are in the file
+ * @throws ImageError invalid-image
+ */
+export function parseHeader(bytes: Uint8Array<ArrayBuffer>, at: number): Header {
   if (!hasCookie(bytes, HEADER_COOKIE)) {
     imageFault('vpc', 'signature', { field: 'header', message: 'Invalid header magic' });
   }
   const fields = HEADER.read(bytes);
-  const { blockSize, tableEntries } = fields;
-  checkNumbers(fields, size);
-  const { tableOffset } = fields;
-  if (tableOffset > FARTHEST - BigInt(tableEntries * 4) || tableEntries * 4 > LONGEST) {
-    fault('table offset', tableOffset, 'Error reading pagetable');
-  }
+  const { blockSize, tableEntries, tableOffset } = fields;
   return {
     ...{ fields, at, blockSize, entries: tableEntries, bitmapSize: bitmapSize(blockSize) },
     tableAt: Number(tableOffset),

@@ -3,6 +3,7 @@ import type { Finding } from '../../operations/finding.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { DriverRequest, FormatDriver } from '../format.ts';
 import { DifferencingDisk, VpcDisk, type VpcParts } from './disk.ts';
+import { editVpc } from './edit.ts';
 import { findAnyFooter, findFooter, sizeFindings, sizesOf } from './footer.ts';
 import { readHeader, type Header } from './header.ts';
 import { HEADER_SIZE, TYPE_DIFFERENCING, TYPE_FIXED } from './layout.ts';
@@ -17,6 +18,7 @@ export const vpcDriver: FormatDriver = {
     const isOver = footer.type === TYPE_DIFFERENCING && table !== undefined;
     return isOver ? new DifferencingDisk(parts, table) : new VpcDisk(parts);
   },
+  edit: editVpc,
 };
 
 async function readParts(storage: Storage, request: DriverRequest): Promise<VpcParts> {
