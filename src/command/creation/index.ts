@@ -6,6 +6,7 @@ const TARGETS: Readonly<Record<string, () => Promise<TargetFormat>>> = {
   parallels: async () => (await import('./parallels.ts')).parallelsTarget,
   qed: async () => (await import('./qed.ts')).qedTarget,
   vdi: async () => (await import('./vdi.ts')).vdiTarget,
+  vhdx: async () => (await import('./vhdx.ts')).vhdxTarget,
 };
 
 /** A format by its name; undefined where none can be created here (and for qcow2 and raw). */

@@ -36,6 +36,10 @@ const FORMATS: Partial<Record<FormatName, KnownFormat>> = {
     probe: (file) => (file.size >= 512 && beginsWith(file, '\x7f\x10\xda\xbe', 64) ? 100 : 0),
     load: async () => (await import('./vdi/index.ts')).vdiDriver,
   },
+  vhdx: {
+    probe: (file) => (beginsWith(file, 'vhdxfile') ? 100 : 0),
+    load: async () => (await import('./vhdx/index.ts')).vhdxDriver,
+  },
   vpc: { probe: probeVpc, load: async () => (await import('./vpc/index.ts')).vpcDriver },
 };
 
