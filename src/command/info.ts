@@ -116,8 +116,10 @@ function snapshotToJson(snapshot: SnapshotInfo): Value {
   };
 }
 
-function isDirty({ qcow2, description }: ImageInfo): boolean {
-  return qcow2?.dirty ?? description?.dirty ?? false;
+/** undefined: there is no telling. */
+function isDirty({ qcow2, description }: ImageInfo): boolean | undefined {
+  if (qcow2 !== undefined) return qcow2.dirty;
+  return description === undefined ? false : description.dirty;
 }
 
 /** What only this format has. Version 2 knows less of itself. */
@@ -177,7 +179,7 @@ function toText({ name, path, info }: Described): string {
   ];
   if (info.encrypted) lines.push('encrypted: yes');
   if (info.clusterSize !== undefined) lines.push(`cluster_size: ${info.clusterSize}`);
-  if (isDirty(info)) lines.push('cleanly shut down: no');
+  if (isDirty(info) === true) lines.push('cleanly shut down: no');
   if (backing !== undefined) {
     const actual = resolveName(backing.name, path);
     lines.push(

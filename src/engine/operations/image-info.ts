@@ -53,8 +53,8 @@ export interface Description {
   /** As qemu-img's `info` prints it; undefined where it prints none. Bytes. */
   clusterSize: number | undefined;
   encrypted: boolean;
-  /** Was not closed cleanly: qemu-img's `dirty-flag`. */
-  dirty: boolean;
+  /** Was not closed cleanly: qemu-img's `dirty-flag`; undefined where it says nothing of it. */
+  dirty: boolean | undefined;
   /** qemu-img's «Format specific information», in its order; undefined where it has none. */
   specific: { type: string; data: InfoValue } | undefined;
   facts: Fact[];

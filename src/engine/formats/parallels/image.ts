@@ -103,8 +103,8 @@ export class ParallelsDisk implements Disk {
       facts.push({ key: 'features', value: `dirty bitmap ${id} (${granularity})` });
     }
     return {
-      // The real program does not say how large the clusters are.
-      ...{ clusterSize: undefined, encrypted: false, dirty: false, specific: undefined, facts },
+      // The real program says neither how large the clusters are nor how it was closed.
+      ...{ clusterSize: undefined, encrypted: false, dirty: undefined, specific: undefined, facts },
       fields: fieldValues(HEADER, fields),
     };
   }
