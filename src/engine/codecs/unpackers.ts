@@ -18,6 +18,7 @@ const loaded = new Map<Packing, Unpacker>([
 const LOADERS: Partial<Record<Packing, () => Promise<Unpacker>>> = {
   'zlib-grain': async () => (await import('./zlib-grain.ts')).unpackGrain,
   'zlib-stream': async () => (await import('./zlib-stream.ts')).unzlibCluster,
+  lzma: async () => (await import('./xz/index.ts')).unxzCluster,
   bzip2: async () => (await import('./bzip2.ts')).unbzip2Cluster,
 };
 
