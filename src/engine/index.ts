@@ -63,6 +63,7 @@ export {
 export { checkQedOptions, createQed, type QedOptions } from './formats/qed/create.ts';
 export { createVdi, VDI_MAX_SIZE, type VdiOptions } from './formats/vdi/create.ts';
 export { createVhdx, VHDX_MAX_SIZE, type VhdxOptions } from './formats/vhdx/create.ts';
+export { createVpc, VPC_MAX_SIZE, vpcSize, type VpcOptions } from './formats/vpc/create.ts';
 export { amendImage, type AmendOptions } from './operations/amend.ts';
 export {
   benchReads,

@@ -6,6 +6,7 @@ const TARGETS: Readonly<Record<string, () => Promise<TargetFormat>>> = {
   parallels: async () => (await import('./parallels.ts')).parallelsTarget,
   qed: async () => (await import('./qed.ts')).qedTarget,
   vdi: async () => (await import('./vdi.ts')).vdiTarget,
+  vpc: async () => (await import('./vpc.ts')).vpcTarget,
   vhdx: async () => (await import('./vhdx.ts')).vhdxTarget,
 };
 
