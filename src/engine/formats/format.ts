@@ -29,6 +29,9 @@ export type FormatName =
  */
 export type OpenMode = 'info' | 'check' | 'read';
 
+/** Which of two sizes counts, where an image has two: that of its geometry, or the other one. */
+export type SizeRule = 'geometry' | 'current';
+
 /**
  * Where a run of guest bytes is.
  * - `data`: at `hostOffset` of `storage`, as they are, or encrypted where the disk has a cipher.
@@ -208,6 +211,8 @@ export interface DriverRequest {
    * header, a log that can be replayed in memory, a kind that it does not know), with a finding.
    */
   readonly lenient: boolean;
+  /** Of a VHD; undefined: its creator decides. */
+  readonly sizeRule?: SizeRule | undefined;
 }
 
 /** One format: how it is opened, for reading and for writing. */

@@ -12,6 +12,7 @@ import type {
   LayeredDisk,
   OpenMode,
   ProbedFile,
+  SizeRule,
   Unlock,
 } from './format.ts';
 import { identify, looksLikeDisk } from './identify.ts';
@@ -53,6 +54,8 @@ export interface OpenOptions {
   looksAtEnd?: boolean | undefined;
   /** Open also what qemu-img refuses, where the content is beyond doubt. */
   lenient?: boolean | undefined;
+  /** Of a VHD, which has two sizes; by default its creator decides. Not of images below. */
+  sizeRule?: SizeRule | undefined;
 }
 
 /** What a disk begins with is looked at so far, when it is to be told from other things. */
@@ -143,7 +146,7 @@ function storageOf(answer: Storage | GateAnswer): Storage {
 }
 
 async function openOne(storage: Storage, options: OpenOptions): Promise<Disk> {
-  const { format, mode = 'read', gate, unlock, lenient = false } = options;
+  const { format, mode = 'read', gate, unlock, lenient = false, sizeRule } = options;
   if (format === 'raw') return new RawDisk(storage);
   const { bytes: first, error } = await readFront(storage, PROBE_BYTES);
   if (first.length === 0 && error !== undefined) throw error;
@@ -153,7 +156,7 @@ async function openOne(storage: Storage, options: OpenOptions): Promise<Disk> {
   }
   const found = format ?? (await probe(storage, first, options));
   const driver = found === undefined ? undefined : await driverOf(found);
-  if (driver !== undefined) return driver.open(storage, { mode, gate, unlock, lenient });
+  if (driver !== undefined) return driver.open(storage, { mode, gate, unlock, lenient, sizeRule });
   if (options.strict === true && !looksLikeDisk(first, storage.size)) {
     throw notThis(storage, first, '');
   }
