@@ -7,6 +7,7 @@ import { alignUp, SECTOR } from '../../binary/units.ts';
 import type { Finding } from '../../operations/finding.ts';
 import { readPadded, type Storage } from '../../storage/storage.ts';
 import { imageFault } from '../fault.ts';
+import type { SizeRule } from '../format.ts';
 import { LARGEST_SECTORS, sectorsOf } from './geometry.ts';
 import {
   AT,
@@ -20,9 +21,6 @@ import {
   TYPE_FIXED,
   uuidText,
 } from './layout.ts';
-
-/** Which of the two sizes counts. */
-export type SizeRule = 'geometry' | 'current';
 
 export interface Footer extends Values<typeof FOOTER> {
   /** As they are in the file: what is not known here must survive. */

@@ -22,10 +22,10 @@ export const vpcDriver: FormatDriver = {
 };
 
 async function readParts(storage: Storage, request: DriverRequest): Promise<VpcParts> {
-  const { lenient } = request;
+  const { lenient, sizeRule } = request;
   const found = await (lenient ? findAnyFooter(storage) : findFooter(storage));
   const { footer, headless } = found;
-  const sizes = sizesOf(footer, storage.name, undefined);
+  const sizes = sizesOf(footer, storage.name, sizeRule);
   const findings = [...found.findings, ...sizeFindings(footer, sizes)];
   const common = { storage, footer, sizes, lenient, findings };
   if (headless) {
