@@ -27,9 +27,12 @@ export { DESTINATIONS } from './destinations/table.ts';
 export { FORMAT_NAMES, openImage, type OpenOptions } from './formats/index.ts';
 export type * from './formats/format.ts';
 export { looksLikeDisk } from './formats/identify.ts';
+export { isEncrypted } from './formats/encrypted.ts';
 export { isLayered } from './formats/layered.ts';
 export { luksSeconds } from './formats/luks.ts';
 export { LUKS_ITER_TIME, type LuksOptions } from './formats/luks-format.ts';
+export { luksValues } from './formats/luks-values.ts';
+export { createLuksVolume } from './formats/luks-volume/create.ts';
 export { readBitmap, type MarkedRange } from './formats/qcow2/bitmap-contents.ts';
 export { checkAmendment, type Qcow2Amendment } from './formats/qcow2/edit/amend.ts';
 export { createQcow2, type Qcow2Options } from './formats/qcow2/edit/create.ts';
@@ -117,6 +120,10 @@ export { convertToQcow2, type ConvertQcow2Options } from './operations/convert-q
 export { copyBlocks, copyBlocksToQcow2 } from './operations/copy-blocks.ts';
 export { convertWithSnapshots } from './operations/convert-snapshots.ts';
 export type * from './operations/finding.ts';
+export { writeRawTarGz } from './operations/gzip-disk.ts';
+export { writeOva } from './operations/ova.ts';
+export { vmfsDescriptor } from './operations/vmfs-descriptor.ts';
+export { ZeroDisk } from './operations/zero-disk.ts';
 export { inspect } from './operations/inspect.ts';
 export type * from './operations/inspect.ts';
 export {
@@ -156,6 +163,11 @@ export {
   type ResizeOptions,
   type ResizePlan,
 } from './operations/resize.ts';
+export type * from './containers/container.ts';
+export { openWrapped, wrapperOf } from './operations/wrapped.ts';
+export type * from './operations/unwrap.ts';
+export type { ManifestLine, ManifestVerdict } from './containers/manifest.ts';
+export type { OvfDisk, OvfFacts, OvfSystem } from './containers/ovf.ts';
 export { openSnapshot, type SnapshotKey } from './operations/snapshot.ts';
 export { pacer, yieldToEvents } from './operations/yield.ts';
 export {
