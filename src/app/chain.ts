@@ -68,17 +68,19 @@ async function searchIn(image: OpenImage, given: Findings): Promise<SearchResult
   for (;;) {
     const before = missing(image);
     const known = new Set(image.chain.map(({ file }) => file?.name));
-    const wanted = new Set(before.map(({ reference }) => reference.fileName));
+    const wanted = new Set(before.flatMap(namesOf));
     const candidates = all.filter(({ name }) => wanted.has(name) || known.has(name));
     await offer(image, candidates.slice(0, MOST_CANDIDATES));
     const still = new Set(missing(image).map(({ key }) => key));
     const taken = before.filter(({ key }) => !still.has(key));
     found.push(...taken.map(({ reference }) => reference.fileName));
     if (taken.length > 0) continue;
-    const names = [...still].map((key) => nameOf(image, key)).filter((name) => name !== '');
-    const count = (name: string): number => all.filter((file) => file.name === name).length;
-    const notThere = names.filter((name) => count(name) === 0);
-    return { found, notThere, several: names.filter((name) => count(name) > 0), looked, cut };
+    const left = image.chain.filter((link) => still.has(link.key) && namesOf(link).length > 0);
+    const isThere = (link: ChainFile): boolean =>
+      all.some((file) => namesOf(link).includes(file.name));
+    const nameOf = (link: ChainFile): string => namesOf(link)[0] ?? '';
+    const notThere = left.filter((link) => !isThere(link)).map(nameOf);
+    return { found, notThere, several: left.filter(isThere).map(nameOf), looked, cut };
   }
 }
 
@@ -116,8 +118,9 @@ function missing(image: OpenImage): ChainFile[] {
   return image.chain.filter(({ state }) => state === 'missing');
 }
 
-function nameOf(image: OpenImage, key: string): string {
-  return image.chain.find((link) => link.key === key)?.reference.fileName ?? '';
+/** Names that a file of the chain may have, the likeliest first. */
+function namesOf({ reference, otherNames }: ChainFile): string[] {
+  return [reference.fileName, ...otherNames].filter((name) => name !== '');
 }
 
 /** After the image was opened anew: gives it the same files again, as they are on disk now. */

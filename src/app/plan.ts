@@ -9,7 +9,7 @@ const BY_ITSELF_SECONDS = 1;
 /** Looks how a disk divides into data, zeros and unknown, where that is quickly done. */
 export async function lookAtDisk(image: OpenImage, snapshot?: SnapshotChoice): Promise<void> {
   const seconds = image.info === undefined ? undefined : checkSeconds(image.info);
-  const disks = image.chain.filter(({ kind }) => kind !== 'data-file').length;
+  const disks = image.chain.filter(({ kind }) => kind === 'image' || kind === 'backing').length;
   if (seconds === undefined || seconds * disks > BY_ITSELF_SECONDS) return;
   await planDisk(image, snapshot);
 }

@@ -3,13 +3,20 @@
  * Types only; importing this file loads nothing.
  */
 import type { ErrorCode, ForeignContent } from '../engine/errors.ts';
+import type {
+  DestinationId,
+  Judgement,
+  Reason,
+  Recipe,
+  Verdict,
+} from '../engine/destinations/destination.ts';
 import type { FormatName } from '../engine/formats/format.ts';
 import type { CheckReport } from '../engine/operations/check-report.ts';
 import type { ChecksumReport } from '../engine/operations/checksum.ts';
 import type { ChecksumVerdict, Expectation } from '../engine/operations/checksum-list.ts';
 import type { ConvertPlan } from '../engine/operations/convert.ts';
 import type { Finding, FindingKind, Owner, Severity } from '../engine/operations/finding.ts';
-import type { ImageInfo, LuksInfo } from '../engine/operations/inspect.ts';
+import type { FactKey, ImageInfo, LuksInfo } from '../engine/operations/inspect.ts';
 import type { Stage } from '../engine/operations/operation.ts';
 import type {
   EditRequest,
@@ -24,6 +31,7 @@ import type {
 
 export type { ChecksumVerdict, Expectation };
 export type { CheckReport, ConvertPlan, ErrorCode, Finding, FindingKind, ForeignContent };
+export type { DestinationId, FactKey, Reason, Recipe, Verdict };
 export type { FormatName, ImageInfo, LuksInfo, Owner, Severity, Stage };
 export type * from './api-changes.ts';
 
@@ -51,18 +59,37 @@ export interface OpenedImage {
   chain: ChainFile[];
   /** Changes that are made and not saved: all else is said of the image with them. */
   pending: PendingChanges | undefined;
+  /** What was found wrong while it was opened, and could be put up with. */
+  findings: readonly Finding[];
+  /** How it can be checked; `ours`: qemu-img has no check of its format. */
+  check: 'none' | 'as-qemu-img' | 'ours';
+  /** What every destination says of it, in the order of the table. */
+  destinations: Acceptance[];
+}
+
+/** What a destination says of an image, and what would be made of it there. */
+export interface Acceptance extends Judgement {
+  /** A proper name, the same in every language. */
+  name: string;
+  recipe: Recipe;
+  /** Bytes of the disk in what would be made. */
+  size: number;
+  /** To be run there; `FILE` stands for the file's name. */
+  commands: readonly string[];
 }
 
 /** A place in a chain and the file that was given for it. Sizes in bytes. */
 export interface ChainFile {
   /** Names the place for {@link EngineApi.attach} and others; '' is the image itself. */
   key: string;
-  kind: 'image' | 'backing' | 'data-file';
-  /** 0 for the image; a backing image is one deeper, a data file as deep as what names it. */
+  kind: 'image' | 'backing' | 'data-file' | 'extent';
+  /** 0 for the image; a backing image is one deeper, other files as deep as what names them. */
   depth: number;
   /** The name as the image above has it; for the image itself, its own. */
   name: string;
   reference: FileReference;
+  /** Names of the file, without folders, that the image has besides. */
+  otherNames: string[];
   /** The format that the image above records; '' when none. */
   recordedFormat: string;
   /**
@@ -76,7 +103,7 @@ export interface ChainFile {
   file: { name: string; size: number; modified: number } | undefined;
   /** As what it is read. */
   format: FormatName | undefined;
-  /** Of its disk; undefined for a data file and while it is not open. */
+  /** Of its disk; undefined for a data file, an extent and while it is not open. */
   virtualSize: number | undefined;
   encryption: 'none' | 'aes' | 'luks';
   luks: LuksInfo | undefined;

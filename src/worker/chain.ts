@@ -1,5 +1,13 @@
 /** A chain in plain data: what each file of it is, and what is suspicious about it. */
-import { type Disk, looksLikeDisk, luksSeconds, Qcow2Image, readDisk } from '../engine/index.ts';
+import {
+  type Disk,
+  type GateRequest,
+  isEncrypted,
+  isLayered,
+  looksLikeDisk,
+  Qcow2Image,
+  readDisk,
+} from '../engine/index.ts';
 import type { ChainDoubt, ChainFile, WireError } from './api.ts';
 import { contentFormat } from './content-format.ts';
 import { type Asked, keyOf } from './given-files.ts';
@@ -17,13 +25,10 @@ export interface ChainSource {
 
 /** A file is copied or written together with the next in less than this, milliseconds. */
 const TOGETHER = 60_000;
-/** The encryption method of the header. */
-const LEGACY_AES = 1;
-const LUKS = 2;
 /** Bytes in which a disk shows what it is. */
 const BEGINNING = 68 * 1024;
 
-/** All files from the image down: a data file behind the image that names it. */
+/** All files from the image down: extents and a data file behind the image that names them. */
 export async function describeChain(source: ChainSource): Promise<ChainFile[]> {
   const chain: ChainFile[] = [];
   const files: File[] = [source.file];
@@ -32,10 +37,13 @@ export async function describeChain(source: ChainSource): Promise<ChainFile[]> {
   for (let depth = 0; link !== undefined; depth++) {
     chain.push(await describeLink(link, above, depth, source, files));
     const disk: Disk | undefined = link.disk;
-    const dataFile = askedFor(disk, 'data-file', source.asked);
+    for (const extent of extentsOf(disk, source.asked)) {
+      chain.push(await describePart(extent, depth, files));
+    }
+    const dataFile = dataFileOf(disk, source.asked);
     if (dataFile !== undefined) chain.push(await describeDataFile(link, dataFile, depth, files));
     above = link;
-    const backing = askedFor(disk, 'backing', source.asked);
+    const backing = backingOf(disk, source.asked);
     link = backing && { disk: disk?.backing, file: backing.file, asked: backing };
   }
   return chain;
@@ -48,25 +56,30 @@ interface Link {
   asked: Asked | undefined;
 }
 
+/** The requests for the parts that an image is made of. */
+function extentsOf(disk: Disk | undefined, asked: readonly Asked[]): Asked[] {
+  const from = disk?.storage.name;
+  return asked.filter(({ request }) => request.kind === 'extent' && request.from === from);
+}
+
+function dataFileOf(disk: Disk | undefined, asked: readonly Asked[]): Asked | undefined {
+  if (!(disk instanceof Qcow2Image) || !disk.header.hasDataFile) return undefined;
+  const from = disk.storage.name;
+  return known({ kind: 'data-file', name: disk.header.dataFileName, format: 'raw', from }, asked);
+}
+
+function backingOf(disk: Disk | undefined, asked: readonly Asked[]): Asked | undefined {
+  if (disk === undefined || !isLayered(disk) || disk.backingName === '') return undefined;
+  const { backingName: name, backingFormat: format, backingNames: otherNames = [] } = disk;
+  const from = disk.storage.name;
+  return known({ kind: 'backing', name, format, from, otherNames }, asked);
+}
+
 /** The request for what an image names; made up where the engine did not come to ask. */
-function askedFor(
-  disk: Disk | undefined,
-  kind: 'backing' | 'data-file',
-  asked: readonly Asked[],
-): Asked | undefined {
-  if (!(disk instanceof Qcow2Image)) return undefined;
-  const { header, storage } = disk;
-  const isBacking = kind === 'backing';
-  if (isBacking ? header.backingName === '' : !header.hasDataFile) return undefined;
-  const request = {
-    kind,
-    name: isBacking ? header.backingName : header.dataFileName,
-    format: isBacking ? header.backingFormat : 'raw',
-    from: storage.name,
-  };
+function known(request: GateRequest, asked: readonly Asked[]): Asked {
   const key = keyOf(request);
-  const known = asked.find((one) => one.key === key);
-  return known ?? { key, request, file: undefined, refusal: undefined, storage: undefined };
+  const found = asked.find((one) => one.key === key);
+  return found ?? { key, request, file: undefined, refusal: undefined, storage: undefined };
 }
 
 async function describeLink(
@@ -108,27 +121,35 @@ async function describeDataFile(
   depth: number,
   files: File[],
 ): Promise<ChainFile> {
-  const { file, request } = asked;
+  const { file } = asked;
+  const link = await describePart(asked, depth, files);
+  const size = owner.disk?.size ?? 0;
+  if (file !== undefined && file.size < size) {
+    link.doubts.push({ kind: 'data-file-short', size: file.size, disk: size });
+  }
+  return link;
+}
+
+/** A file that holds content of an image and is none itself: its data file, or an extent. */
+async function describePart(asked: Asked, depth: number, files: File[]): Promise<ChainFile> {
+  const { file, request, refusal, storage } = asked;
+  const isDataFile = request.kind === 'data-file';
   const link: ChainFile = {
     ...common(asked, file),
-    kind: 'data-file',
+    kind: isDataFile ? 'data-file' : 'extent',
     depth,
     name: request.name,
     reference: pathReference(request.name),
-    state: asked.storage === undefined ? 'missing' : 'open',
-    format: asked.storage === undefined ? undefined : 'raw',
+    state: refusal?.state ?? (storage === undefined ? 'missing' : 'open'),
+    format: isDataFile && storage !== undefined ? 'raw' : undefined,
     virtualSize: undefined,
     ...encryptionOf(undefined),
     looksRight: undefined,
-    problem: undefined,
+    problem: refusal?.problem,
     doubts: [],
   };
   if (file === undefined) return link;
   link.doubts = await doubtsOf(link, file, files);
-  const size = owner.disk?.size ?? 0;
-  if (file.size < size) {
-    link.doubts.push({ kind: 'data-file-short', size: file.size, disk: size });
-  }
   files.push(file);
   return link;
 }
@@ -136,6 +157,7 @@ async function describeDataFile(
 function common(asked: Asked | undefined, file: File | undefined) {
   return {
     key: asked?.key ?? '',
+    otherNames: (asked?.request.otherNames ?? []).map(baseName),
     recordedFormat: asked?.request.format ?? '',
     file: file && { name: file.name, size: file.size, modified: file.lastModified },
   };
@@ -144,20 +166,17 @@ function common(asked: Asked | undefined, file: File | undefined) {
 function encryptionOf(
   disk: Disk | undefined,
 ): Pick<ChainFile, 'encryption' | 'luks' | 'unlockSeconds'> {
-  const image = disk instanceof Qcow2Image ? disk : undefined;
-  const method = image?.header.cryptMethod ?? 0;
-  const luks = image?.luks;
-  return {
-    encryption: method === 0 ? 'none' : method === LUKS ? 'luks' : 'aes',
-    luks: luks?.info,
-    unlockSeconds: luks === undefined ? 0 : luksSeconds(luks),
-  };
+  if (disk === undefined || !isEncrypted(disk)) {
+    return { encryption: 'none', luks: undefined, unlockSeconds: 0 };
+  }
+  const { encryption, unlockSeconds } = disk;
+  return { encryption, luks: disk.luksInfo, unlockSeconds };
 }
 
 /** Whether what a passphrase made of the beginning of a disk makes sense. */
 async function looksRight(disk: Disk | undefined): Promise<boolean | undefined> {
-  const isLegacy = disk instanceof Qcow2Image && disk.header.cryptMethod === LEGACY_AES;
-  if (!isLegacy || disk.cipher === undefined) return undefined;
+  if (disk === undefined || !isEncrypted(disk) || disk.encryption !== 'aes') return undefined;
+  if (disk.cipher === undefined) return undefined;
   const first = await readDisk(disk, 0, Math.min(BEGINNING, disk.size)).catch(() => undefined);
   const isEmpty = first?.every((byte) => byte === 0) ?? true;
   return first === undefined || isEmpty ? undefined : looksLikeDisk(first, disk.size);
@@ -180,10 +199,11 @@ async function doubtsOf(
 ): Promise<ChainDoubt[]> {
   const doubts: ChainDoubt[] = [];
   const expected = link.reference.fileName;
-  if (expected !== '' && expected !== baseName(file.name)) {
+  if (expected !== '' && ![expected, ...link.otherNames].includes(baseName(file.name))) {
     doubts.push({ kind: 'other-name', expected });
   }
-  for (const other of files) {
+  // Parts of an image are often as long as each other and begin alike.
+  for (const other of link.kind === 'extent' ? [] : files) {
     if (link.state === 'loop' || !(await hasSameHead(other, file).catch(() => false))) continue;
     doubts.push({ kind: 'same-file', other: other.name });
     break;

@@ -14,11 +14,14 @@ export async function contentFormat(file: File): Promise<ContentFormat> {
   const foreign = await probeForeignFormat(storage);
   if (foreign !== undefined) return { format: foreign, looksLike: undefined };
   try {
-    const { format } = await openImage(storage, { mode: 'info', strict: true });
+    const { format } = await openImage(storage, { mode: 'info', strict: true, looksAtEnd: true });
     return { format, looksLike: undefined };
   } catch (error) {
     if (isImageError(error, 'not-a-disk-image')) {
       return { format: 'raw', looksLike: error.details.looksLike };
+    }
+    if (isImageError(error, 'invalid-image')) {
+      return { format: error.details.format, looksLike: undefined };
     }
     // What has a header that is not valid has a header.
     const hasHeader = (['invalid-header', 'unknown-features', 'unsupported-feature'] as const).some(

@@ -6,6 +6,7 @@ import {
   type Gate,
   type GateRequest,
   ImageError,
+  isImageError,
   type Storage,
 } from '../engine/index.ts';
 import type { WireError } from './api.ts';
@@ -63,10 +64,15 @@ export class GivenFiles {
     return this.#asked;
   }
 
-  /** The place whose file was opened last: an error that comes up next is the fault of that file. */
-  get opening(): string | undefined {
+  /**
+   * The place whose file is at fault for an error: the one that was opened last, mostly. Only a
+   * parent that is another one than it should be is noticed when those below it are open already.
+   */
+  culprit(error: unknown): string | undefined {
+    const parent = isImageError(error, 'parent-mismatch') ? error.details.parent : undefined;
     return this.#asked.findLast(({ storage, request }) => {
-      return storage !== undefined && request.kind === 'backing';
+      if (storage === undefined || request.kind === 'data-file') return false;
+      return parent === undefined || (request.kind === 'backing' && storage.name === parent);
     })?.key;
   }
 
@@ -104,9 +110,9 @@ export class GivenFiles {
       if (isLoop) throw new ImageError('backing-loop', { name: file.name });
     }
     // Without a recorded format QEMU looks, and would find formats that the engine takes for raw.
-    const foreign = format === '' ? await probeForeignFormat(new BlobStorage(file)) : undefined;
-    const unknown = foreign ?? (isKnown(format) ? undefined : format);
-    if (unknown !== undefined) {
+    const unknown =
+      format === '' ? ((await probeForeignFormat(new BlobStorage(file))) ?? '') : format;
+    if (!isKnown(unknown)) {
       throw new ImageError('unsupported-feature', { feature: `backing format ${unknown}` });
     }
     const readAs = format === '' ? (await contentFormat(file)).format : format;

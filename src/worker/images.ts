@@ -3,6 +3,7 @@ import {
   type Disk,
   ImageError,
   inspect,
+  isEncrypted,
   isImageError,
   missingBytes,
   openImage,
@@ -10,6 +11,7 @@ import {
   Qcow2Image,
   type Storage,
 } from '../engine/index.ts';
+import { acceptanceOf } from './acceptance.ts';
 import type {
   GivenFile,
   ImageId,
@@ -189,7 +191,14 @@ export class Images {
     if (!isNew) this.#entry(id);
     this.#entries.set(id, entry);
     const elapsed = performance.now() - started;
-    return { id, info, elapsed, missingBytes: missing, chain, pending: entry.changed?.summary };
+    const { disk, changed } = entry;
+    const severalFiles = chain.some(({ kind }) => kind === 'extent');
+    return {
+      ...{ id, info, elapsed, missingBytes: missing, chain, pending: changed?.summary },
+      findings: disk.findings ?? [],
+      check: checkOf(disk),
+      destinations: acceptanceOf(info, { container: '', severalFiles }),
+    };
   }
 
   #entry(id: ImageId): Entry {
@@ -246,7 +255,7 @@ async function openAs(source: Source, mode: Mode, content?: Storage): Promise<En
       unlockChain(disk, { ...entry, asked: files.asked });
       return { ...entry, asked: files.asked };
     } catch (error) {
-      const culprit = files.opening;
+      const culprit = files.culprit(error);
       if (culprit === undefined || !isImageError(error) || error.code === 'internal') throw error;
       const state = error.code === 'backing-loop' ? 'loop' : 'wrong';
       refused.set(culprit, { state, problem: toWire(error) });
@@ -254,10 +263,17 @@ async function openAs(source: Source, mode: Mode, content?: Storage): Promise<En
   }
 }
 
+function checkOf(disk: Disk): OpenedImage['check'] {
+  if (disk instanceof Qcow2Image) return 'as-qemu-img';
+  if (disk.check === undefined) return 'none';
+  return disk.checkIsOurs === true ? 'ours' : 'as-qemu-img';
+}
+
 /** Gives every disk of the chain what unlocks its file, as far as that is known. */
 function unlockChain(top: Disk, { file, asked, ciphers }: Entry): void {
-  for (let disk: Disk | undefined = top; disk instanceof Qcow2Image; disk = disk.backing) {
+  for (let disk: Disk | undefined = top; disk !== undefined; disk = disk.backing) {
     const { storage } = disk;
+    if (!isEncrypted(disk)) continue;
     const link = disk === top ? file : asked.find((one) => one.storage === storage)?.file;
     disk.cipher = link && ciphers.get(link);
   }
@@ -273,7 +289,6 @@ function fileAt({ file, asked }: Entry, key: string): File {
 async function cipherOf(file: File, passphrase: Uint8Array<ArrayBuffer>): Promise<Cipher> {
   const storage = new BlobStorage(file);
   const disk = await openImage(storage, {
-    format: 'qcow2',
     unlock: ({ attempt }) => Promise.resolve(attempt === 0 ? passphrase : undefined),
   });
   if (disk.cipher === undefined) throw new ImageError('wrong-passphrase', { name: file.name });

@@ -14,12 +14,16 @@ export function matchFiles(
   for (const link of chain) {
     const { key, state, reference } = link;
     const from = asker;
-    if (link.kind !== 'data-file') asker = link;
-    if (state !== 'missing' || reference.fileName === '') continue;
+    if (link.kind === 'image' || link.kind === 'backing') asker = link;
+    // The likeliest of its names that a file has.
+    const name = [reference.fileName, ...link.otherNames].find(
+      (one) => one !== '' && files.some(({ file }) => file.name === one),
+    );
+    if (state !== 'missing' || name === undefined) continue;
     const wanted = partsOf(reference.target);
     const place = placeOf(reference.target, folderOf(from, files));
     const ranked = files
-      .filter(({ file }) => file.name === reference.fileName)
+      .filter(({ file }) => file.name === name)
       .map(({ file, path }) => {
         const parts = partsOf(path);
         const isThere = parts.join('/') === place;

@@ -10,7 +10,9 @@ export const enChain = {
   lead: 'The content of this disk is spread over several files. Nothing that an image names opens by itself: you choose each file.',
   incomplete:
     'What the missing files hold is unknown until they are given. It is never taken for zeros: reading it fails.',
-  kinds: { image: 'This image', backing: 'Backing file', 'data-file': 'Data file' },
+  kinds: { image: 'This image', backing: 'Backing file', 'data-file': 'Data file', extent: 'Part' },
+  /** Parts that are open are not listed one by one where there are many. */
+  openParts: (n: number) => `${count(n, 'more part is', 'more parts are')} open`,
   states: {
     open: 'Open',
     missing: 'Missing',

@@ -8,7 +8,8 @@ export const zhChain: ChainText = {
   suspicious: (n) => `所有文件均已打开，其中 ${n} 个可疑`,
   lead: '此磁盘的内容分布在多个文件中。镜像中提到的文件不会被自动打开：每个文件都由您选择。',
   incomplete: '缺失文件中的内容在提供之前是未知的，绝不会被当作零：读取这些部分会失败。',
-  kinds: { image: '此镜像', backing: '后备文件', 'data-file': '数据文件' },
+  kinds: { image: '此镜像', backing: '后备文件', 'data-file': '数据文件', extent: '分段文件' },
+  openParts: (n) => `另有 ${n} 个分段文件已打开`,
   states: {
     open: '已打开',
     missing: '缺失',

@@ -31,7 +31,8 @@ export function factsOf(
     hasBacking: info.backing !== undefined,
     hasSnapshots: info.snapshots.length > 0,
     severalFiles: severalFiles || number('extents', 1) > 1,
-    unclean: qcow2?.dirty === true || description?.dirty === true || text('log') === 'pending',
+    unclean:
+      qcow2?.dirty === true || description?.dirty === true || !['', 'empty'].includes(text('log')),
     corrupt: qcow2?.corrupt === true,
     version: qcow2?.version ?? (Number(fact('format-version') ?? 0) || 0),
     sectorSize: number('sector-size', 512),
