@@ -20,6 +20,7 @@ import { detectContainer } from './detect.ts';
 import { GzipDecoder, gzipName } from './gzip.ts';
 import { Likeness } from './likeness.ts';
 import { openTarFile, readTar, type TarFile } from './tar.ts';
+import { xzDecoder, xzParts } from './xz.ts';
 import { openZipFile, peekZipFile, readZipFiles, type ListedZipFile } from './zip.ts';
 import { ZstdDecoder, zstdParts } from './zstd.ts';
 
@@ -124,16 +125,12 @@ const PACKED: Record<
 > = {
   gzip: { decoder: (storage) => new GzipDecoder(storage) },
   bzip2: { decoder: bzip2Decoder },
-  xz: { decoder: unknownMethod },
+  xz: { decoder: xzDecoder, parts: xzParts },
   zstd: {
     decoder: (storage) => new ZstdDecoder(storage),
     parts: (storage, { watch }) => zstdParts(storage, watch),
   },
 };
-
-function unknownMethod(): never {
-  throw new DecodeFault('method');
-}
 
 async function openPacked(
   storage: Storage,

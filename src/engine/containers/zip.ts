@@ -16,6 +16,7 @@ import { DecodedStorage } from './decoded-storage.ts';
 import type { Decoder } from './decoder.ts';
 import { DeflateDecoder, NativeDeflateDecoder } from './deflate-decoder.ts';
 import { RangeReader } from './range-reader.ts';
+import { xzDecoder } from './xz.ts';
 import { readZip, zipContentAt, type ZipFile } from './zip-directory.ts';
 import { ZstdDecoder } from './zstd.ts';
 
@@ -30,6 +31,7 @@ const METHODS: Readonly<Record<number, (storage: Storage, start: number, end: nu
     8: (storage, start, end) => new ZipDeflateDecoder(storage, start, end),
     12: bzip2Decoder,
     93: (storage, start, end) => new ZstdDecoder(storage, start, end),
+    95: xzDecoder,
   };
 
 /** The files of a zip. @throws DecodeFault */
