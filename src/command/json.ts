@@ -25,7 +25,8 @@ const KEY_ORDER = [
   // encryption
   ...['ivgen-alg', 'hash-alg', 'cipher-alg', 'uuid', 'ivgen-hash-alg'],
   // the image
-  ...['backing-filename-format', 'snapshots', 'virtual-size', 'filename', 'cluster-size', 'format'],
+  ...['backing-filename-format', 'snapshots', 'compressed', 'virtual-size', 'filename'],
+  ...['cluster-size', 'format'],
   ...['fragmented-clusters', 'actual-size', 'format-specific', 'full-backing-filename'],
   ...['encrypted', 'backing-filename', 'dirty-flag'],
   // encryption, behind its format

@@ -3,6 +3,7 @@
  * hand; a format's code is loaded when a file of it turns up.
  */
 import type { FormatDriver, FormatName, ProbedFile } from './format.ts';
+import { probeVmdk } from './vmdk/probe.ts';
 import { probeVpc } from './vpc/probe.ts';
 
 /** A format as far as it is known without its code. */
@@ -17,6 +18,10 @@ interface KnownFormat {
 
 /** In qemu-img's order: of those that are equally sure, the first has it. */
 const FORMATS: Partial<Record<FormatName, KnownFormat>> = {
+  luks: {
+    probe: (file) => (beginsWith(file, 'LUKS\xba\xbe\0\x01') ? 100 : 0),
+    load: async () => (await import('./luks-volume/index.ts')).luksDriver,
+  },
   qcow: {
     probe: (file) => (beginsWith(file, 'QFI\xfb\0\0\0\x01') && file.size >= 48 ? 100 : 0),
     load: async () => (await import('./qcow/index.ts')).qcowDriver,
@@ -40,6 +45,7 @@ const FORMATS: Partial<Record<FormatName, KnownFormat>> = {
     probe: (file) => (beginsWith(file, 'vhdxfile') ? 100 : 0),
     load: async () => (await import('./vhdx/index.ts')).vhdxDriver,
   },
+  vmdk: { probe: probeVmdk, load: async () => (await import('./vmdk/index.ts')).vmdkDriver },
   vpc: { probe: probeVpc, load: async () => (await import('./vpc/index.ts')).vpcDriver },
 };
 
