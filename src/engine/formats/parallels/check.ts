@@ -2,7 +2,7 @@
  * Looking through the table of a Parallels image as `qemu-img check` does, and repairing what it
  * repairs. Beyond that, it is noticed where entries point to one place or into the header.
  */
-import { alignUp, divideRoundUp } from '../../binary/units.ts';
+import { alignUp, divideRoundUp, SECTOR } from '../../binary/units.ts';
 import { throwIfCancelled } from '../../errors.ts';
 import type { CheckOptions, CheckReport } from '../../operations/check-report.ts';
 import type { Finding } from '../../operations/finding.ts';
@@ -73,6 +73,8 @@ class Walk {
   readonly #level: Level;
   /** A bit for each cluster of the file. */
   readonly #used: Uint8Array;
+  /** Of the file: the real program counts whole sectors. */
+  readonly #size: number;
   /** Where the last cluster begins, and the one before this one; 0 for none. */
   #highest = 0;
   #previous = 0;
@@ -87,7 +89,8 @@ class Walk {
     this.#options = options;
     this.#collector = collector;
     this.#level = level;
-    const clusters = divideRoundUp(disk.storage.size, disk.clusterSize);
+    this.#size = alignUp(disk.storage.size, SECTOR);
+    const clusters = divideRoundUp(this.#size, disk.clusterSize);
     this.#used = new Uint8Array(Math.ceil(Math.min(clusters, MOST_CLUSTERS) / 8));
   }
 
@@ -136,10 +139,10 @@ class Walk {
   }
 
   async #checkEntries(): Promise<void> {
-    const { table, storage } = this.#disk;
+    const { table } = this.#disk;
     const { signal, progress } = this.#options;
     // A table that goes on behind the end of the file has nothing but zeros there.
-    const count = Math.min(table.count, Math.ceil((storage.size - HEADER_BYTES) / 4));
+    const count = Math.min(table.count, Math.ceil((this.#size - HEADER_BYTES) / 4));
     for (let index = 0; index < count;) {
       throwIfCancelled(signal);
       const { first, values } = await table.whole(index);
@@ -156,10 +159,10 @@ class Walk {
 
   /** Judges an entry; whether it is to be taken out of the table. */
   #isOutside(index: number, entry: number): boolean {
-    const { header, storage, clusterSize } = this.#disk;
+    const { header, clusterSize } = this.#disk;
     const { report } = this.#collector;
     const offset = entry * header.unit;
-    if (offset > storage.size) {
+    if (offset > this.#size) {
       const message = `cluster ${index} is outside image`;
       this.#add('block-outside', 'corruption', this.#at(index, offset, { message }));
       if (this.#mends) {
@@ -182,8 +185,8 @@ class Walk {
 
   /** What the real program does not look at, in this version. */
   #notice(index: number, offset: number): void {
-    const { header, storage, clusterSize } = this.#disk;
-    if (offset < header.dataStart || offset === storage.size) {
+    const { header, clusterSize } = this.#disk;
+    if (offset < header.dataStart || offset === this.#size) {
       this.#add('block-outside', 'notice', this.#at(index, offset, {}));
       return;
     }
@@ -211,7 +214,7 @@ class Walk {
 
   async #checkTail(end: number): Promise<void> {
     const { storage, clusterSize, header } = this.#disk;
-    const { size } = storage;
+    const size = this.#size;
     if (size <= end) return;
     const count = divideRoundUp(size - end, clusterSize);
     const message = `space leaked at the end of the image ${size - end}`;
