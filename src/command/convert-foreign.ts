@@ -112,11 +112,12 @@ async function fill(context: Context, task: ConvertTask, filling: Filling): Prom
     throw new CommandFailure('error while writing at byte 0: Operation not supported');
   }
   const { clusterSize, packing: codec } = writer;
+  const targetIsZero = filling.backing === undefined && writer.noiseAtFirst !== true;
   await copyOver(
     context,
     { ...task, rateLimit: 0 },
     { disks, line, explain },
-    { target: writer, clusterSize, codec, compress, targetIsZero: filling.backing === undefined },
+    { target: writer, clusterSize, codec, compress, targetIsZero },
   );
   try {
     await writer.flush();
@@ -149,7 +150,8 @@ async function created(
     await writer.flush();
     const disk = await openImage(files.main, {
       format: format.name,
-      mode: 'info',
+      mode: prepared.unlock === undefined ? 'info' : 'read',
+      unlock: prepared.unlock,
       gate: ({ name }) => Promise.resolve(others.get(name)),
     });
     if (isLayered(disk)) disk.backing = backing.disk;

@@ -176,7 +176,8 @@ export interface Encryption {
 }
 
 /** @throws OptionFault */
-export function encryptionOf(options: NodeOptions): Encryption {
+export function encryptionOf(options: NodeOptions, format: string | undefined): Encryption {
+  if (format === 'luks') return { format: undefined, keySecret: options.takeText('key-secret') };
   const part = options.takePart('encrypt');
   const encryption = { format: part.takeText('format'), keySecret: part.takeText('key-secret') };
   if (part.first !== undefined) throw new OptionFault(`Parameter '${part.first}' is unexpected`);
@@ -225,20 +226,25 @@ class WindowStorage extends SliceStorage {
   }
 }
 
+/** Formats whose images a secret opens. */
+const WITH_SECRET = ['luks', 'qcow', 'qcow2'];
+
 /** The name of a file, or JSON where the name alone would not open the same image again. */
 export function describeNode(file: FileNode, format: string, { keySecret }: Encryption): string {
   const { path, layers, window } = file;
   const isPlain = layers.length === 0 && window === undefined;
-  if (isPlain && (keySecret === undefined || format !== 'qcow2')) return path;
+  if (isPlain && (keySecret === undefined || !WITH_SECRET.includes(format))) return path;
   const bottom: Described = { driver: 'file', filename: path };
   const inner = layers.reduce<Described>((below, layer) => rawLayer(layer, below), bottom);
   const image =
     format === 'raw'
       ? rawLayer(window, inner)
-      : {
-          ...(keySecret === undefined ? {} : { 'encrypt.key-secret': keySecret }),
-          ...{ driver: format, file: inner },
-        };
+      : format === 'luks'
+        ? { driver: format, file: inner, 'key-secret': keySecret }
+        : {
+            ...(keySecret === undefined ? {} : { 'encrypt.key-secret': keySecret }),
+            ...{ driver: format, file: inner },
+          };
   return `json:${formatJsonLine(image)}`;
 }
 

@@ -218,7 +218,7 @@ class ChainOpener {
     this.#node = {
       ...{ storage, options, format: decided, guessed: format === '' },
       file: window === undefined ? opened.file : { ...opened.file, window },
-      encryption: decided === 'raw' ? NO_ENCRYPTION : encryptionOf(options),
+      encryption: decided === 'raw' ? NO_ENCRYPTION : encryptionOf(options, decided),
       backing: this.#takeBacking(options),
       dataFile: options.takePart('data-file'),
     };
@@ -351,7 +351,8 @@ class ChainOpener {
     const { keySecret, format } = this.#node?.encryption ?? {};
     checkEncryption(format, method);
     if (keySecret === undefined) {
-      throw new OptionFault("Parameter 'encrypt.key-secret' is required for cipher");
+      const prefix = this.#node?.format === 'luks' ? '' : 'encrypt.';
+      throw new OptionFault(`Parameter '${prefix}key-secret' is required for cipher`);
     }
     const { secrets } = this.#context;
     return Promise.resolve(attempt > 0 ? undefined : secrets.passphrase(keySecret));
@@ -371,7 +372,9 @@ function checkEncryption(format: string | undefined, actual: 'none' | 'aes' | 'l
 /** Refuses options that nobody has asked for. @throws OptionFault */
 function finish({ encryption, backing, options }: Node, info: ImageInfo, mode: string): void {
   if (info.qcow2 !== undefined) checkEncryption(encryption.format, info.qcow2.encryption);
-  else if (encryption.keySecret !== undefined) {
+  else if (info.format === 'qcow') {
+    checkEncryption(encryption.format, info.encrypted ? 'aes' : 'none');
+  } else if (encryption.keySecret !== undefined && info.format !== 'luks') {
     throw new OptionFault(unknownOption(info.format, 'encrypt.key-secret'));
   }
   passImageOptions(options, info.format);

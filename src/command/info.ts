@@ -1,4 +1,5 @@
 /** `qemu-img info`: what an image is. */
+import { luksValues } from '../engine/index.ts';
 import type { ImageInfo, Qcow2Info, SnapshotInfo } from '../engine/operations/inspect.ts';
 import {
   COMMON,
@@ -147,26 +148,7 @@ function specific({ qcow2, description }: ImageInfo): { type: string; data: Valu
 function encryption({ encryption: format, luks }: Qcow2Info): Value | undefined {
   if (format === 'none') return undefined;
   if (luks === undefined) return { format };
-  const [mode = '', generator = '', generatorHash] = luks.cipherMode.split(/[-:]/);
-  // XTS has two keys; the cipher is named by the length of one.
-  const bits = mode === 'xts' ? Math.floor(luks.keyBits / 16) * 8 : luks.keyBits;
-  return {
-    format,
-    'cipher-alg': `${luks.cipherName}-${bits}`,
-    'cipher-mode': mode,
-    'ivgen-alg': generator,
-    'ivgen-hash-alg': generator === 'essiv' ? generatorHash : undefined,
-    'hash-alg': luks.hash,
-    uuid: luks.uuid,
-    'payload-offset': luks.payloadOffset,
-    'master-key-iters': luks.iterations,
-    slots: luks.slots.map((slot) => ({
-      active: slot.active,
-      iters: slot.active ? slot.iterations : undefined,
-      stripes: slot.active ? slot.stripes : undefined,
-      'key-offset': slot.keyOffset,
-    })),
-  };
+  return { format, ...luksValues(luks) };
 }
 
 function toText({ name, path, info }: Described): string {

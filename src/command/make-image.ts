@@ -132,7 +132,7 @@ async function makeForeign(
   const { clusterSize, packing: codec = 'zlib' } = writer;
   const report = await convertInto(disks, writer, {
     ...{ clusterSize, codec, compress, pool, signal, progress },
-    targetIsZero: true,
+    targetIsZero: writer.noiseAtFirst !== true,
   });
   await writer.flush();
   return { size: prepared.size, copied: report.copied };

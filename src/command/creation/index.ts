@@ -2,6 +2,7 @@
 import type { TargetFormat } from './target-format.ts';
 
 const TARGETS: Readonly<Record<string, () => Promise<TargetFormat>>> = {
+  luks: async () => (await import('./luks.ts')).luksTarget,
   qcow: async () => (await import('./qcow.ts')).qcowTarget,
   parallels: async () => (await import('./parallels.ts')).parallelsTarget,
   qed: async () => (await import('./qed.ts')).qedTarget,

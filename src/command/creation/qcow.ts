@@ -44,6 +44,10 @@ export const qcowTarget: TargetFormat = {
       throw new OptionFault('Unsupported encryption format');
     }
     const passphrase = (await encryptionOf(context, choice))?.passphrase;
-    return { size, create: (files) => createQcow(files, size, { backingName, passphrase }) };
+    return {
+      size,
+      create: (files) => createQcow(files, size, { backingName, passphrase }),
+      unlock: passphrase && (() => Promise.resolve(passphrase.slice())),
+    };
   },
 };

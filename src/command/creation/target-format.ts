@@ -1,5 +1,5 @@
 /** What the commands that make images know of a format: its options, and how one is made. */
-import type { DiskWriter, FormatName, NewFiles } from '../../engine/formats/format.ts';
+import type { DiskWriter, FormatName, NewFiles, Unlock } from '../../engine/formats/format.ts';
 import type { Context } from '../context.ts';
 import type { CreationValues, OptionTypes } from '../creation-values.ts';
 
@@ -54,4 +54,6 @@ export interface PreparedImage {
    * @throws ImageError those of writing
    */
   create(files: NewFiles): Promise<DiskWriter>;
+  /** Opens it again, where its content is encrypted. */
+  readonly unlock?: Unlock | undefined;
 }

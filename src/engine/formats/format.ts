@@ -6,6 +6,7 @@ import type { CheckOptions, CheckReport } from '../operations/check-report.ts';
 import type { Finding } from '../operations/finding.ts';
 import type { Description } from '../operations/image-info.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { LuksInfo } from './luks-header.ts';
 
 /** The formats, by qemu-img's names. */
 export type FormatName =
@@ -145,6 +146,16 @@ export interface LayeredDisk extends Disk {
    * @throws ImageError parent-mismatch
    */
   acceptBacking?(backing: Disk): void;
+}
+
+/** A disk whose content a passphrase unlocks, now or later. */
+export interface EncryptedDisk extends Disk {
+  readonly encryption: 'aes' | 'luks';
+  /** How long trying one passphrase may take, roughly. */
+  readonly unlockSeconds: number;
+  /** What its LUKS header says; undefined without one that is valid. */
+  readonly luksInfo: LuksInfo | undefined;
+  cipher: Cipher | undefined;
 }
 
 /**

@@ -72,6 +72,14 @@ export class QcowImage implements LayeredDisk {
     return this.header.encrypted && this.cipher === undefined ? 'locked' : undefined;
   }
 
+  get luksInfo(): undefined {
+    return undefined;
+  }
+
+  get unlockSeconds(): number {
+    return 0;
+  }
+
   get encryption(): 'none' | 'aes' {
     return this.header.encrypted ? 'aes' : 'none';
   }

@@ -6,7 +6,8 @@ import { readFront, type Front } from '../../storage/partial.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { clip, ExtentList } from '../extents.ts';
 import type { Disk, Extent, LayeredDisk, OpenMode } from '../format.ts';
-import type { LuksHeader } from '../luks-header.ts';
+import { luksSeconds } from '../luks.ts';
+import type { LuksHeader, LuksInfo } from '../luks-header.ts';
 import { readBitmaps, type Bitmap } from './bitmaps.ts';
 import { headerEnd, parseHeader, peekClusterSize, type Header } from './header.ts';
 import { mapDamaged, mapTable } from './mapping.ts';
@@ -18,7 +19,7 @@ import {
   type SnapshotTable,
 } from './snapshots.ts';
 import { entryOffset, L2Cache, readTable, type Table } from './tables.ts';
-import { readEncryption } from './unlock.ts';
+import { LUKS, readEncryption } from './unlock.ts';
 
 /** Read at first: the whole first cluster at the usual cluster size. */
 const FIRST_READ = 64 * 1024;
@@ -87,6 +88,19 @@ export class Qcow2Image implements LayeredDisk {
   get backingMissing(): boolean {
     const named = this.header.backingName !== '' && !this.withoutBacking;
     return named && this.backing === undefined;
+  }
+
+  get encryption(): 'none' | 'aes' | 'luks' {
+    const { cryptMethod } = this.header;
+    return cryptMethod === 0 ? 'none' : cryptMethod === LUKS ? 'luks' : 'aes';
+  }
+
+  get unlockSeconds(): number {
+    return this.luks === undefined ? 0 : luksSeconds(this.luks);
+  }
+
+  get luksInfo(): LuksInfo | undefined {
+    return this.luks?.info;
   }
 
   get contentMissing(): 'data-file-missing' | 'locked' | undefined {
