@@ -19,6 +19,8 @@ const LOADERS: Partial<Record<Packing, () => Promise<Unpacker>>> = {
   'zlib-grain': async () => (await import('./zlib-grain.ts')).unpackGrain,
   'zlib-stream': async () => (await import('./zlib-stream.ts')).unzlibCluster,
   lzma: async () => (await import('./xz/index.ts')).unxzCluster,
+  lzfse: async () => (await import('./lzfse/index.ts')).unlzfseCluster,
+  adc: async () => (await import('./adc.ts')).unadcCluster,
   bzip2: async () => (await import('./bzip2.ts')).unbzip2Cluster,
 };
 
