@@ -3,6 +3,7 @@ import {
   amendImage,
   checkAmendment,
   isImageError,
+  LuksVolume,
   planResize,
   Qcow2Image,
   type ImageError,
@@ -14,18 +15,22 @@ import {
   CommandFailure,
   hexWarning,
   isCancelled,
-  notSupported,
   readArguments,
   report,
   usageFailure,
   type Arguments,
   type Context,
 } from './context.ts';
-import { amendHelp, joinOptionLists, wantsHelp } from './creation-options.ts';
-import { AMENDMENT_TYPES, CREATION_TYPES, CreationValues } from './creation-values.ts';
+import { amendHelp, amendVolumeHelp, joinOptionLists, wantsHelp } from './creation-options.ts';
+import {
+  AMENDMENT_TYPES,
+  CREATION_TYPES,
+  CreationValues,
+  type OptionTypes,
+} from './creation-values.ts';
 import { editByName, type EditedImage } from './editing.ts';
 import { isForeignFormat } from './foreign-formats.ts';
-import { amendKeySlots, changesKeySlots, KEY_SLOT_TYPES } from './luks-amend.ts';
+import { amendKeySlots, changesKeySlots, KEY_SLOT_TYPES, VOLUME_TYPES } from './luks-amend.ts';
 import { errorText } from './messages.ts';
 import { OptionFault } from './option-text.ts';
 import { StepLine } from './progress.ts';
@@ -104,7 +109,7 @@ async function run(
 /** @throws CommandFailure for formats that cannot be amended */
 function helpFor(format: string): string {
   if (format === 'qcow2') return amendHelp();
-  if (format === 'luks') throw notSupported(`Amending '${format}'`);
+  if (format === 'luks') return amendVolumeHelp();
   if (format !== 'raw' && !isForeignFormat(format)) {
     throw new CommandFailure(`Unknown file format '${format}'`);
   }
@@ -114,20 +119,23 @@ function helpFor(format: string): string {
 /** @throws OptionFault, CommandFailure */
 function readValues(context: Context, list: string, format: string): CreationValues {
   if (format !== 'qcow2') helpFor(format);
+  const isVolume = format === 'luks';
+  const types = isVolume ? VOLUME_TYPES : TYPES;
   const warn = (value: string) => {
     report(context, hexWarning(value));
   };
   try {
-    return new CreationValues(list, TYPES, warn);
+    return new CreationValues(list, types, warn);
   } catch (error) {
-    if (!(error instanceof OptionFault) || !isForCreation(list)) throw error;
+    const more = isVolume ? CREATION_TYPES.luks : CREATION_TYPES.qcow2;
+    if (!(error instanceof OptionFault) || !isKnown(list, { ...types, ...more })) throw error;
     throw new OptionFault(`${error.message}\nThis option is only supported for image creation`);
   }
 }
 
-function isForCreation(list: string): boolean {
+function isKnown(list: string, types: OptionTypes): boolean {
   try {
-    new CreationValues(list, { ...TYPES, ...CREATION_TYPES.qcow2 }, () => undefined);
+    new CreationValues(list, types, () => undefined);
     return true;
   } catch (error) {
     if (!(error instanceof OptionFault)) throw error;
@@ -142,6 +150,7 @@ async function change(
   { line, force }: { line: StepLine; force: boolean },
 ): Promise<void> {
   const { disk } = image;
+  if (disk instanceof LuksVolume) await amendKeySlots(context, image, values, force);
   if (!(disk instanceof Qcow2Image)) return;
   try {
     const wanted = amendmentOf(context, image, values, force);

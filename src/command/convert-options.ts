@@ -46,6 +46,7 @@ const SPECS = [
   { id: 'skip-broken-bitmaps', long: 'skip-broken-bitmaps' },
   { id: 'verify', long: 'verify' },
   { id: 'snapshots', long: 'snapshots' },
+  { id: 'for', long: 'for', argument: true },
 ] as const;
 type Id = Exclude<(typeof SPECS)[number]['id'], 'help'>;
 

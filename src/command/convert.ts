@@ -14,6 +14,7 @@ import {
 import { bitmapsToCopy } from './convert-bitmaps.ts';
 import { createHelp, optionsHelp, rawOptions } from './creation-options.ts';
 import { reportCorruption } from './corruption.ts';
+import { checkDestination, copyForDestination } from './convert-for.ts';
 import { copyToForeign } from './convert-foreign.ts';
 import { copyIntoImage, copyOver } from './convert-into.ts';
 import { parseImageOpts, rawPath } from './image-opts.ts';
@@ -52,6 +53,12 @@ export async function convert(context: Context, argv: readonly string[]): Promis
         }),
       );
     }
+    if (task.given.has('for')) {
+      checkDestination(task);
+      await convertFor(context, task, sources, line);
+      line.show(1);
+      return 0;
+    }
     const format = await checkTarget(task);
     checkSnapshots(task);
     const disks = await disksOf(task, sources);
@@ -75,6 +82,18 @@ export async function convert(context: Context, argv: readonly string[]): Promis
     for (const source of sources) await source.close();
   }
   return 0;
+}
+
+async function convertFor(
+  context: Context,
+  task: ConvertTask,
+  sources: readonly OpenedImage[],
+  line: ProgressLine,
+): Promise<void> {
+  const [disk] = await disksOf(task, sources);
+  if (disk === undefined) throw new CommandFailure('--for needs a single source');
+  const openFile = () => openTarget(context, task, 0);
+  await copyForDestination(context, task, { disk, line, openTarget: openFile });
 }
 
 /** What is copied: the disks themselves, or what a snapshot keeps of the only one. */

@@ -142,3 +142,14 @@ export function amendHelp(): string {
   size=<size>            - Bytes of the disk
 `;
 }
+
+/** The same for a LUKS volume. */
+export function amendVolumeHelp(): string {
+  return `Amend options for 'luks':
+  iter-time=<num>        - How long unlocking takes, milliseconds
+  keyslot=<num>          - Which key slot, 0 to 7
+  new-secret=<str>       - The passphrase to be added, by the id of a secret
+  old-secret=<str>       - The passphrase to be erased, by the id of a secret
+  state=<str>            - active or inactive
+`;
+}

@@ -17,12 +17,13 @@ Looks into disk images, checks them and copies them out.
     '-T', '--trace'      taken, but there are no events to trace
 
 Command syntax:
+  accepts [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--for=destination] [-U] filename
   bench [--image-opts] [-c count] [-d depth] [-f fmt] [-i aio] [-n] [-o offset] [-q] [-s buffer_size] [-S step_size] [-t cache] [-U] filename
   bitmap [--object objectdef] [--image-opts] [-f fmt] [--undo undo_file] (--add | --remove | --clear | --enable | --disable | --merge source)... [-b source_file [-F source_fmt]] [-g granularity] filename bitmap
   check [--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all] [--recover] [--undo undo_file]] [--repair-plan] [-T src_cache] [-U] filename
   checksum [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [-l snapshot] [-p] [-q] [-U] [--file] [--expect=digest | --sums=list] filename
   compare [--object objectdef] [--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
-  convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [-U] [-C] [-c] [-p] [-q] [-n] [-r rate_limit] [--salvage | --verify] [--snapshots] [-B backing_file [-F backing_fmt]] [--bitmaps [--skip-broken-bitmaps]] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
+  convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [-U] [-C] [-c] [-p] [-q] [-n] [-r rate_limit] [--salvage | --verify] [--snapshots] [--for=destination] [-B backing_file [-F backing_fmt]] [--bitmaps [--skip-broken-bitmaps]] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
   create [--object objectdef] [-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]
   dd [--object objectdef] [--image-opts] [-f fmt] [-O output_fmt] [-U] [bs=block_size] [count=blocks] [skip=blocks] if=input of=output
   info [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
@@ -79,6 +80,11 @@ Parameters to check subcommand:
   '--repair-plan' says what would be done and changes nothing
   '--undo' keeps what takes the repair back
 
+Parameters to accepts subcommand (which the real program does not have):
+  says which programs and services take the image, and why the others do not
+  '--for' asks one of them only; the exit code is then 1 where it refuses the image
+  the exit code is 2 where the image cannot be read
+
 Parameters to checksum subcommand (which the real program does not have):
   computed is the SHA-256 of what the guest reads: the same for every format and layout, and what
   sha256sum says of the image converted to raw
@@ -95,6 +101,8 @@ Parameters to compare subcommand:
   the exit code is 0 (equal), 1 (different) or above (could not be compared)
 
 Parameters to convert subcommand:
+  '--for' (which the real program does not have) makes what a destination takes: azure, aws, gcp,
+    esxi, hyper-v, virtualbox and others, in its format, with a size that it has, in its archive
   several images are written one behind the other
   '-B' is what the output is based on: what the image takes from its own backing file is left out
   '-c' packs the clusters of a qcow2 file, with zlib or as -o compression_type=zstd says

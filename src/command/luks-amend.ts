@@ -1,8 +1,10 @@
 /** What `qemu-img amend` changes of an encrypted image: the passphrases in its key slots. */
 import {
   changeLuksKeys,
+  changeVolumeKeys,
   isImageError,
   LUKS_ITER_TIME,
+  LuksVolume,
   Qcow2Image,
   type KeyChange,
 } from '../engine/index.ts';
@@ -13,14 +15,19 @@ import type { OpenedImage } from './images.ts';
 import { errorText } from './messages.ts';
 import { OptionFault } from './option-text.ts';
 
-/** The options, in the order in which they are listed. */
-export const KEY_SLOT_TYPES: OptionTypes = {
-  'encrypt.iter-time': 'number',
-  'encrypt.keyslot': 'number',
-  'encrypt.new-secret': 'text',
-  'encrypt.old-secret': 'text',
-  'encrypt.state': 'text',
+/** The options of a volume, in the order in which they are listed. */
+export const VOLUME_TYPES: OptionTypes = {
+  'iter-time': 'number',
+  keyslot: 'number',
+  'new-secret': 'text',
+  'old-secret': 'text',
+  state: 'text',
 };
+
+/** The same of a qcow2 image. */
+export const KEY_SLOT_TYPES: OptionTypes = Object.fromEntries(
+  Object.entries(VOLUME_TYPES).map(([name, type]) => [`encrypt.${name}`, type]),
+);
 
 const SLOTS = 8;
 
@@ -49,25 +56,50 @@ export async function amendKeySlots(
   values: CreationValues,
   force: boolean,
 ): Promise<void> {
-  if (!(disk instanceof Qcow2Image)) return;
-  const change = readChange(context, values, keySecret, force);
+  const isVolume = disk instanceof LuksVolume;
+  if (!isVolume && !(disk instanceof Qcow2Image)) return;
+  const given = new KeyValues(values, isVolume ? '' : 'encrypt.');
+  const change = readChange(context, given, keySecret, force);
   try {
-    await changeLuksKeys(disk, change);
+    await (isVolume ? changeVolumeKeys(disk, change) : changeLuksKeys(disk, change));
   } catch (error) {
     if (!isImageError(error) || isCancelled(error)) throw error;
     throw new CommandFailure(errorText(error), 1, error);
   }
 }
 
+/** The options by their names without a prefix. */
+class KeyValues {
+  readonly #values: CreationValues;
+  readonly #prefix: string;
+
+  constructor(values: CreationValues, prefix: string) {
+    this.#values = values;
+    this.#prefix = prefix;
+  }
+
+  text(name: string): string | undefined {
+    return this.#values.text(this.#prefix + name);
+  }
+
+  number(name: string): bigint | undefined {
+    return this.#values.number(this.#prefix + name);
+  }
+
+  has(name: string): boolean {
+    return this.#values.print(this.#prefix + name) !== undefined;
+  }
+}
+
 /** The order of the tests is the real program's. */
 function readChange(
   context: Context,
-  values: CreationValues,
+  values: KeyValues,
   keySecret: string | undefined,
   force: boolean,
 ): KeyChange {
-  const state = values.text('encrypt.state');
-  const number = values.number('encrypt.keyslot');
+  const state = values.text('state');
+  const number = values.number('keyslot');
   // As a C program cuts it to an int.
   const slot = number === undefined ? undefined : Number(BigInt.asIntN(32, number));
   switch (state) {
@@ -84,24 +116,24 @@ function readChange(
 
 function readAddition(
   { secrets }: Context,
-  values: CreationValues,
+  values: KeyValues,
   {
     slot,
     keySecret,
     force,
   }: { slot: number | undefined; keySecret: string | undefined; force: boolean },
 ): KeyChange {
-  const added = values.text('encrypt.new-secret');
+  const added = values.text('new-secret');
   if (added === undefined) {
     throw new OptionFault("'new-secret' is required to activate a keyslot");
   }
-  if (values.text('encrypt.old-secret') !== undefined) {
+  if (values.text('old-secret') !== undefined) {
     throw new OptionFault("'old-secret' must not be given when activating keyslots");
   }
   if (slot !== undefined) checkSlot(slot, slot >>> 0);
   // Without it the image would not be open.
   const current = secrets.passphrase(keySecret ?? '');
-  const iterTime = Number(values.number('encrypt.iter-time') ?? LUKS_ITER_TIME);
+  const iterTime = Number(values.number('iter-time') ?? LUKS_ITER_TIME);
   return {
     ...{ kind: 'add', slot, current, iterTime, force },
     added: () => secrets.passphrase(added),
@@ -110,14 +142,14 @@ function readAddition(
 
 function readErasure(
   { secrets }: Context,
-  values: CreationValues,
+  values: KeyValues,
   { slot, force }: { slot: number | undefined; force: boolean },
 ): KeyChange {
   for (const name of ['new-secret', 'iter-time']) {
-    if (values.print(`encrypt.${name}`) === undefined) continue;
+    if (!values.has(name)) continue;
     throw new OptionFault(`'${name}' must not be given when erasing keyslots`);
   }
-  const old = values.text('encrypt.old-secret');
+  const old = values.text('old-secret');
   const passphrase = old === undefined ? undefined : secrets.passphrase(old);
   if (slot !== undefined) checkSlot(slot, slot);
   return { kind: 'erase', slot, passphrase, force };

@@ -162,7 +162,7 @@ const TEXTS: Texts = {
   'refcount-block-unaligned': ({ offset, index }) =>
     `Refblock offset 0x${offset.toString(16)} unaligned (reftable index: 0x${index.toString(16)})`,
   'image-corrupt': () => 'qcow2: Image is corrupt; cannot be opened read/write',
-  'image-dirty': () => 'The image was not closed cleanly; repair it first',
+  'image-dirty': ({ message }) => message ?? 'The image was not closed cleanly; repair it first',
   'image-damaged': ({ corruptions }) =>
     `The image has ${corruptions} errors and a change could destroy data; ` +
     "repair it first, see 'qemu-img check'",

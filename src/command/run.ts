@@ -5,6 +5,7 @@ import { amend } from './amend.ts';
 import { bench } from './bench.ts';
 import { bitmap } from './bitmap.ts';
 import { check } from './check.ts';
+import { accepts } from './accepts.ts';
 import { checksum } from './checksum.ts';
 import { commit } from './commit.ts';
 import { compare } from './compare.ts';
@@ -32,6 +33,7 @@ const COMMANDS = new Map<string, Command>(
       bench,
       bitmap,
       check,
+      accepts,
       checksum,
       commit,
       compare,

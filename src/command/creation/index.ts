@@ -7,6 +7,7 @@ const TARGETS: Readonly<Record<string, () => Promise<TargetFormat>>> = {
   parallels: async () => (await import('./parallels.ts')).parallelsTarget,
   qed: async () => (await import('./qed.ts')).qedTarget,
   vdi: async () => (await import('./vdi.ts')).vdiTarget,
+  vmdk: async () => (await import('./vmdk.ts')).vmdkTarget,
   vpc: async () => (await import('./vpc.ts')).vpcTarget,
   vhdx: async () => (await import('./vhdx.ts')).vhdxTarget,
 };

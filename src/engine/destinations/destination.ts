@@ -43,7 +43,6 @@ export interface FileFacts {
   /** Bytes of the sectors that it promises the guest. */
   readonly sectorSize: number;
   readonly adapter: string;
-  readonly zstd: boolean;
   readonly extendedL2: boolean;
   readonly dataFile: boolean;
   /** Feature bits that nobody here knows. */
@@ -68,7 +67,6 @@ export type Reason =
   | 'unclean'
   | 'corrupt'
   | 'unknown-features'
-  | 'zstd'
   | 'extended-l2'
   | 'version-3'
   | 'hosted-sparse' // a VMDK of the kind that desktop programs use
