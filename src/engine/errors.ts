@@ -78,8 +78,11 @@ export interface ErrorDetails {
   'refcount-block-unaligned': { offset: number; index: number };
   /** The image is marked as corrupt: nothing but a repair may write to it. */
   'image-corrupt': { name: string };
-  /** The image was not closed cleanly, so that its refcounts have to be repaired before a change. */
-  'image-dirty': { name: string };
+  /**
+   * The image was not closed cleanly, so that it has to be repaired before a change. `message` in
+   * qemu-img's words, where it has some.
+   */
+  'image-dirty': { name: string; message?: string };
   /** Free clusters cannot be told from those in use, so a change could overwrite data. */
   'image-damaged': { name: string; corruptions: number };
   /** Entry `index` of the L1 table points to no L2 table, so nothing can be written there. Bytes. */

@@ -5,7 +5,7 @@ import { readPadded } from '../../storage/storage.ts';
 import type { Disk, DiskWriter } from '../format.ts';
 import { usageOf } from './check.ts';
 import { entriesFor } from './header.ts';
-import { ParallelsDisk } from './image.ts';
+import { ParallelsDisk, refuseInUse } from './image.ts';
 import { HEADER_BYTES } from './layout.ts';
 import { writeParallels } from './writer.ts';
 
@@ -20,7 +20,7 @@ export async function editParallels(disk: Disk): Promise<DiskWriter> {
   }
   const { storage, header, table } = disk;
   const { name } = storage;
-  if (header.inUse) throw new ImageError('image-dirty', { name });
+  if (header.inUse) refuseInUse(storage);
   const { isDamaged, end } = await usageOf(disk);
   const isShort = entriesFor(header) * header.clusterSize < header.size;
   if (isDamaged || isShort) throw new ImageError('image-damaged', { name, corruptions: 1 });

@@ -1,5 +1,6 @@
 /** An expandable Parallels image: a header, a table with an entry for each cluster, the clusters. */
 import { SECTOR } from '../../binary/units.ts';
+import { ImageError } from '../../errors.ts';
 import type { CheckOptions, CheckReport } from '../../operations/check-report.ts';
 import type { Finding } from '../../operations/finding.ts';
 import type { Description, Fact } from '../../operations/image-info.ts';
@@ -17,9 +18,14 @@ import { HEADER, HEADER_BYTES } from './layout.ts';
 /**
  * Opens one.
  * @param lenient takes also one whose format extension cannot be read
- * @throws ImageError invalid-image and those of reading
+ * @param isEdited it is going to be written to
+ * @throws ImageError invalid-image, image-dirty and those of reading
  */
-export async function openParallels(storage: Storage, lenient: boolean): Promise<ParallelsDisk> {
+export async function openParallels(
+  storage: Storage,
+  lenient: boolean,
+  isEdited: boolean,
+): Promise<ParallelsDisk> {
   const header = parseHeader(await readPadded(storage, 0, HEADER_BYTES));
   const tableEnd = HEADER_BYTES + entriesFor(header) * 4;
   if (tableEnd > storage.size) {
@@ -28,6 +34,7 @@ export async function openParallels(storage: Storage, lenient: boolean): Promise
     const [value, limit] = [tableEnd, storage.size];
     imageFault('parallels', 'truncated', { field: 'catalog', value, limit, message });
   }
+  if (isEdited && header.inUse) refuseInUse(storage);
   const hasExtension = header.fields.extension !== 0;
   const extension = hasExtension ? await readExtension(storage, header) : { bitmaps: [] };
   // Whoever writes to it drops the extension anyway.
@@ -36,6 +43,12 @@ export async function openParallels(storage: Storage, lenient: boolean): Promise
     imageFault('parallels', 'field', { field: 'format extension', message });
   }
   return new ParallelsDisk(storage, header, extension);
+}
+
+/** @throws ImageError image-dirty */
+export function refuseInUse({ name }: Storage): never {
+  const reason = 'Image was not closed correctly; cannot be opened read/write';
+  throw new ImageError('image-dirty', { name, message: `parallels: ${reason}` });
 }
 
 export class ParallelsDisk implements Disk {

@@ -7,7 +7,11 @@ import { openParallels, ParallelsDisk } from './image.ts';
 
 export const parallelsDriver: FormatDriver = {
   name: 'parallels',
-  open: (storage, { lenient }) => openParallels(storage, lenient),
+  open: (storage, { lenient, mode }) => {
+    // The real program refuses when it opens an image for writing, whatever is to be done with it.
+    const isEdited = storage.writable && mode !== 'check' && !lenient;
+    return openParallels(storage, lenient, isEdited);
+  },
   edit: editParallels,
   repair: (disk, level, options) => {
     if (disk instanceof ParallelsDisk) return repairParallels(disk, level, options);
