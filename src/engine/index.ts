@@ -33,6 +33,8 @@ export { luksSeconds } from './formats/luks.ts';
 export { LUKS_ITER_TIME, type LuksOptions } from './formats/luks-format.ts';
 export { luksValues } from './formats/luks-values.ts';
 export { createLuksVolume } from './formats/luks-volume/create.ts';
+export { LuksVolume } from './formats/luks-volume/image.ts';
+export { changeVolumeKeys } from './formats/luks-volume/keys.ts';
 export { readBitmap, type MarkedRange } from './formats/qcow2/bitmap-contents.ts';
 export { checkAmendment, type Qcow2Amendment } from './formats/qcow2/edit/amend.ts';
 export { createQcow2, type Qcow2Options } from './formats/qcow2/edit/create.ts';
@@ -67,6 +69,12 @@ export { checkQedOptions, createQed, type QedOptions } from './formats/qed/creat
 export { createVdi, VDI_MAX_SIZE, type VdiOptions } from './formats/vdi/create.ts';
 export { createVhdx, VHDX_MAX_SIZE, type VhdxOptions } from './formats/vhdx/create.ts';
 export { createVpc, VPC_MAX_SIZE, vpcSize, type VpcOptions } from './formats/vpc/create.ts';
+export {
+  createVmdk,
+  VMDK_ADAPTERS,
+  VMDK_SUBFORMATS,
+  type VmdkOptions,
+} from './formats/vmdk/create.ts';
 export { amendImage, type AmendOptions } from './operations/amend.ts';
 export {
   benchReads,

@@ -2,7 +2,7 @@
 import { alignUp, divideRoundUp, SECTOR } from '../../binary/units.ts';
 import { ImageError } from '../../errors.ts';
 import type { Storage } from '../../storage/storage.ts';
-import type { DiskWriter, NewFiles, ReadBelow } from '../format.ts';
+import type { DiskWriter, NewFiles } from '../format.ts';
 import { newContentId } from './content-id.ts';
 import { EMBEDDED_AT, NO_PARENT } from './descriptor.ts';
 import { GrainEditor } from './grain-editor.ts';
@@ -36,8 +36,6 @@ export interface VmdkOptions {
   readonly zeroedGrains: boolean;
   /** The image below, by its name and the id of its content. */
   readonly parent: { readonly name: string; readonly cid: number } | undefined;
-  /** Brings what the image below has. */
-  readonly readBelow?: ReadBelow | undefined;
 }
 
 /** Bytes of an extent where a disk is split. */
@@ -77,7 +75,7 @@ export async function createVmdk(
     }
     const grains = await formatSparse(storage, length, options);
     const Writer = packs ? StreamWriter : SparseWriter;
-    writers.push(new Writer(stretch, grains, options.readBelow));
+    writers.push(new Writer(stretch, grains, undefined));
   };
   if (isWhole) await add(files.main, options.name, 0, size);
   const step = isSplit ? SPLIT : size;
