@@ -42,6 +42,7 @@ const TEXTS: Readonly<Record<Reason, (limit: string) => string>> = {
   unclean: () => 'it was not closed cleanly',
   corrupt: () => 'it is marked as corrupt',
   'unknown-features': () => 'it uses features that nobody here knows',
+  zstd: () => 'it is packed with zstd, which QEMU reads from 5.1 on',
   'extended-l2': () => 'it uses extended L2 entries',
   'version-3': () => 'it is version 3 of qcow2',
   'hosted-sparse': () => 'it is a VMDK of the kind that desktop programs use',

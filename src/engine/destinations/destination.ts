@@ -43,6 +43,7 @@ export interface FileFacts {
   /** Bytes of the sectors that it promises the guest. */
   readonly sectorSize: number;
   readonly adapter: string;
+  readonly zstd: boolean;
   readonly extendedL2: boolean;
   readonly dataFile: boolean;
   /** Feature bits that nobody here knows. */
@@ -67,6 +68,7 @@ export type Reason =
   | 'unclean'
   | 'corrupt'
   | 'unknown-features'
+  | 'zstd' // packed in a way that only QEMU 5.1 and later unpack
   | 'extended-l2'
   | 'version-3'
   | 'hosted-sparse' // a VMDK of the kind that desktop programs use

@@ -37,6 +37,7 @@ export function factsOf(
     version: qcow2?.version ?? (Number(fact('format-version') ?? 0) || 0),
     sectorSize: number('sector-size', 512),
     adapter: text('adapter'),
+    zstd: qcow2?.compressionType === 'zstd',
     extendedL2: qcow2?.extendedL2 === true,
     dataFile: qcow2?.dataFile !== undefined,
     unknownFeatures: set.has('incompatible'),

@@ -57,6 +57,7 @@ const uncleanRefused = when((facts) => facts.unclean, no('unclean'));
 const corrupt = when((facts) => facts.corrupt, no('corrupt'));
 const unknownFeatures = when((facts) => facts.unknownFeatures, no('unknown-features'));
 const snapshots = when(({ hasSnapshots }) => hasSnapshots, care('snapshots'));
+const zstd = when((facts) => facts.zstd, care('zstd'));
 const extendedL2 = when((facts) => facts.extendedL2, no('extended-l2'));
 const version3 = when(({ version }) => version >= 3, no('version-3'));
 const geometry = when(
@@ -92,7 +93,7 @@ export const DESTINATIONS: readonly Destination[] = [
       unknownFeatures,
       ...of('vhdx', uncleanRefused, sectors),
       ...of('vpc', geometry, backing),
-      ...of('qcow2', unclean),
+      ...of('qcow2', unclean, zstd),
     ],
     recipe: { ...PLAIN, format: 'qcow2', suffix: '.qcow2' },
     commands: ['qemu-system-x86_64 -m 2G -drive file=FILE,format=qcow2,if=virtio'],
@@ -121,6 +122,7 @@ export const DESTINATIONS: readonly Destination[] = [
       encrypted,
       snapshots,
       unknownFeatures,
+      ...of('qcow2', unclean, zstd),
       ...of('vhdx', uncleanRefused, sectors),
       ...of('vpc', geometry),
     ],
@@ -141,6 +143,7 @@ export const DESTINATIONS: readonly Destination[] = [
       severalFiles,
       unknownFeatures,
       extendedL2,
+      zstd,
       ...of('vhdx', uncleanRefused),
       ...of(
         'vmdk',
