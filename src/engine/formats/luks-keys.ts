@@ -43,6 +43,20 @@ export interface KeyErasure {
   readonly force: boolean;
 }
 
+/** What is to become of the passphrases of a disk. */
+export type KeyChange =
+  ({ readonly kind: 'add' } & KeyAddition) | ({ readonly kind: 'erase' } & KeyErasure);
+
+/**
+ * Adds a passphrase, or takes some away. The disk that is open does not see it.
+ * @returns the slots that changed
+ * @throws ImageError key-slot, wrong-passphrase, invalid-header, too-large, unsupported-feature and
+ * those of reading; nothing is written then
+ */
+export async function changeKeys(store: LuksStore, change: KeyChange): Promise<number[]> {
+  return change.kind === 'add' ? [await addLuksKey(store, change)] : eraseLuksKeys(store, change);
+}
+
 /**
  * Fills a key slot.
  * @returns which

@@ -1,18 +1,10 @@
 /** The key slots of an encrypted qcow2 image that is open for a change. */
 import { ImageError } from '../../../errors.ts';
-import {
-  addLuksKey,
-  eraseLuksKeys,
-  type KeyAddition,
-  type KeyErasure,
-  type LuksStore,
-} from '../../luks-keys.ts';
+import { changeKeys, type KeyChange, type LuksStore } from '../../luks-keys.ts';
 import type { Qcow2Image } from '../image.ts';
 import { luksReader } from '../unlock.ts';
 
-/** What is to become of its passphrases. */
-export type KeyChange =
-  ({ readonly kind: 'add' } & KeyAddition) | ({ readonly kind: 'erase' } & KeyErasure);
+export type { KeyChange };
 
 /**
  * Adds a passphrase to an image with LUKS, or takes some away. Only the LUKS header changes; it is
@@ -22,9 +14,8 @@ export type KeyChange =
  * @throws ImageError key-slot, wrong-passphrase, invalid-header, too-large, unsupported-feature and
  * those of reading; nothing is written then
  */
-export async function changeLuksKeys(image: Qcow2Image, change: KeyChange): Promise<number[]> {
-  const store = luksStore(image);
-  return change.kind === 'add' ? [await addLuksKey(store, change)] : eraseLuksKeys(store, change);
+export function changeLuksKeys(image: Qcow2Image, change: KeyChange): Promise<number[]> {
+  return changeKeys(luksStore(image), change);
 }
 
 function luksStore({ header, storage, luksError }: Qcow2Image): LuksStore {
