@@ -6,6 +6,11 @@ export const INVALID = 'Invalid argument';
 export const UNSUPPORTED = 'Operation not supported';
 export const IO_ERROR = 'Input/output error';
 
+/** Whether qemu-img has no words of its own for a fault. */
+export function isErrno(message: string): boolean {
+  return [INVALID, UNSUPPORTED, IO_ERROR].includes(message);
+}
+
 /** QEMU reads nothing behind this place, bytes. */
 export const FARTHEST = 2n ** 63n - 1n;
 

@@ -4,7 +4,7 @@ import type { Finding } from '../../operations/finding.ts';
 import type { Description } from '../../operations/image-info.ts';
 import { OverlayStorage } from '../../storage/overlay.ts';
 import { readPadded, type Storage } from '../../storage/storage.ts';
-import { ImageError } from '../../errors.ts';
+import { ImageError, isImageError } from '../../errors.ts';
 import { clip, ExtentList } from '../extents.ts';
 import { imageFault } from '../fault.ts';
 import type { Disk, DriverRequest, Extent, LayeredDisk } from '../format.ts';
@@ -13,7 +13,7 @@ import { EntryJudge, PlaceIndex, visitEntries, type BlockFault } from './bat-sca
 import { BitmapReader, presentRuns } from './bitmaps.ts';
 import { checkVhdx } from './check.ts';
 import { describeVhdx } from './describe.ts';
-import { fault, INVALID } from './faults.ts';
+import { fault, INVALID, isErrno } from './faults.ts';
 import { blockFinding, openingFindings } from './findings.ts';
 import { readHeaders, type Headers } from './headers.ts';
 import {
@@ -48,10 +48,22 @@ export interface Parts {
  * Opens one. A log that has to be replayed is replayed in memory.
  * @throws ImageError invalid-image, too-large and those of reading
  */
-export async function openVhdx(
-  storage: Storage,
-  { mode, lenient }: DriverRequest,
-): Promise<VhdxImage> {
+export async function openVhdx(storage: Storage, request: DriverRequest): Promise<VhdxImage> {
+  try {
+    return await openParts(storage, request);
+  } catch (error) {
+    throw withName(error, storage.name);
+  }
+}
+
+/** Where QEMU has nothing to say but the number of an error, it puts the name before its text. */
+function withName(error: unknown, name: string): unknown {
+  if (!isImageError(error, 'invalid-image') || !isErrno(error.details.message)) return error;
+  const message = `Could not open '${name}': ${error.details.message}`;
+  return new ImageError('invalid-image', { ...error.details, message }, { cause: error });
+}
+
+async function openParts(storage: Storage, { mode, lenient }: DriverRequest): Promise<VhdxImage> {
   const first = await readPadded(storage, 0, CREATOR.offset + CREATOR.length);
   if (!hasText(first, SIGNATURE)) fault('signature', 'signature');
   const headers = await readHeaders(storage);
