@@ -15,6 +15,7 @@ import {
   COOKIE,
   FOOTER,
   FOOTER_SIZE,
+  fromLetters,
   hasCookie,
   lettersOf,
   MAX_SECTORS,
@@ -126,7 +127,7 @@ function notice(kind: Finding['kind'], offset: number): Finding {
 }
 
 /** Programs that mean the size itself, and care for the geometry only as far as they must. */
-const BY_CURRENT_SIZE = ['win ', 'qem2', 'd2v ', 'CTXS'];
+const BY_CURRENT_SIZE = ['win ', 'qem2', 'd2v ', 'CTXS', 'tap\0'];
 
 /** Both sizes of a disk, and the one that counts. Bytes, whole sectors. */
 export interface Sizes {
@@ -155,8 +156,7 @@ export function sizesOf(footer: Footer, name: string, rule: SizeRule | undefined
 
 function goesBySize(footer: Footer, rule: SizeRule | undefined): boolean {
   if (rule !== undefined) return rule === 'current';
-  const creator = String.fromCharCode(...footer.bytes.subarray(28, 32));
-  return BY_CURRENT_SIZE.includes(creator) || creator.startsWith('tap');
+  return BY_CURRENT_SIZE.some((creator) => fromLetters(creator) === footer.creatorApp);
 }
 
 /** What is to be said of two sizes, where the larger one does not count. */

@@ -7,8 +7,8 @@ import { imageFault } from '../fault.ts';
 import type { Header } from './header.ts';
 import { FOOTER_SIZE, HEADER_SIZE, UNUSED } from './layout.ts';
 
-/** The table is kept in memory whole: this is enough for 32 TiB of blocks of 2 MiB. */
-export const TABLE_BUDGET = 64 * 1024 * 1024;
+/** The table is kept in memory whole: this is enough for the largest disk in blocks of 512 KiB. */
+export const TABLE_BUDGET = 16 * 1024 * 1024;
 /** Bytes of the table that are read at once. */
 const PIECE = 4 * 1024 * 1024;
 

@@ -98,7 +98,7 @@ export interface WrittenBlocks {
 
 /**
  * Into a dynamic or differencing disk: new blocks go to the end, over the old footer. The table and
- * the footer are written by `flush`; the table is in memory whole (64 MiB of it at most).
+ * the footer are written by `flush`; the table is in memory whole (16 MiB of it at most).
  */
 export class DynamicWriter extends VpcWriter {
   readonly clusterSize: number;
