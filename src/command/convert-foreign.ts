@@ -107,11 +107,14 @@ async function fill(context: Context, task: ConvertTask, filling: Filling): Prom
   const total = disks.reduce((sum, disk) => sum + disk.size, 0);
   const writer = await created(task, filling);
   if (prepared.size < total) throw new CommandFailure('output file is smaller than input file');
-  const compress = task.given.has('compress') || writer.alwaysPacks === true;
-  if (compress && writer.packing === undefined) {
+  const { clusterSize, packing: codec } = writer;
+  const wantsPacked = task.given.has('compress') || writer.alwaysPacks === true;
+  if (wantsPacked && clusterSize === 0) throw new CommandFailure('invalid cluster size');
+  // VMDK: qemu-img asks for packing, and nobody says that nothing was packed.
+  const compress = wantsPacked && (codec !== undefined || format.name !== 'vmdk');
+  if (compress && codec === undefined) {
     throw new CommandFailure('error while writing at byte 0: Operation not supported');
   }
-  const { clusterSize, packing: codec } = writer;
   const targetIsZero = filling.backing === undefined && writer.noiseAtFirst !== true;
   await copyOver(
     context,

@@ -1,4 +1,5 @@
 /** The content's id: 32 random bits, new with the first write, by which an image knows its parent. */
+import { alignUp, SECTOR } from '../../binary/units.ts';
 import { randomBytes } from '../../codecs/crypto/random.ts';
 import { readPadded, type Storage } from '../../storage/storage.ts';
 import { DESCRIPTOR_BYTES } from './descriptor.ts';
@@ -14,8 +15,8 @@ export function newContentId(): number {
 }
 
 /**
- * Gives the content another id. A descriptor in text takes at least as many bytes afterwards as an
- * embedded one has, which is how QEMU leaves it.
+ * Gives the content another id. A file of text takes whole sectors afterwards, which is how QEMU
+ * leaves it.
  * @param at where the descriptor is, bytes
  */
 export async function changeContentId(storage: Storage, at: number): Promise<void> {
@@ -36,6 +37,7 @@ export async function changeContentId(storage: Storage, at: number): Promise<voi
   const changed = text.slice(0, start) + fresh + text.slice(start + digits.length);
   block.fill(0, 0, used);
   for (let i = 0; i < changed.length; i++) block[i] = changed.charCodeAt(i);
-  const length = at === 0 ? block.length : Math.max(used, changed.length);
+  const sectors = alignUp(Math.max(storage.size, changed.length), SECTOR);
+  const length = at === 0 ? Math.min(sectors, block.length) : Math.max(used, changed.length);
   await storage.write(at, block.subarray(0, length));
 }

@@ -235,6 +235,8 @@ export class StreamWriter extends GrainWriter {
   #waiting: Uint8Array<ArrayBuffer>[] = [];
   #waitingBytes = 0;
   #waitingAt = 0;
+  /** Where the last grain would end, were it not packed, bytes. */
+  #end = 0;
 
   async write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     for (const part of this.parts(offset, bytes.length)) {
@@ -269,6 +271,7 @@ export class StreamWriter extends GrainWriter {
     await this.grains.touch(part.table);
     const sector = this.grains.allocate(sectors);
     table[part.entry] = sector;
+    this.#end = sector * SECTOR + this.grainBytes;
     await this.#append(sector * SECTOR, bytes);
   }
 
@@ -293,9 +296,12 @@ export class StreamWriter extends GrainWriter {
     this.#waitingBytes = 0;
   }
 
+  /** The file ends no sooner than the last grain would, were it not packed: as QEMU leaves it. */
   async flush(): Promise<void> {
+    const { grains } = this;
     await this.#writeWaiting();
-    await this.grains.flush();
-    await this.grains.storage.flush();
+    await grains.flush();
+    if (grains.storage.size < this.#end) await grains.storage.resize(this.#end);
+    await grains.storage.flush();
   }
 }
