@@ -1,5 +1,6 @@
-// QEMU's own regression tests for qcow2, with our program in qemu-img's place:
-//   node scripts/iotests.mjs <QEMU's source tree> [--only 002,tests/qemu-img-bitmaps] [--jobs 2]
+// QEMU's own regression tests, with our program in qemu-img's place:
+//   node scripts/iotests.mjs <QEMU's source tree> [--format vmdk] [--only 002,tests/qemu-img-bitmaps]
+//     [--jobs 2]
 // Each test runs with the real qemu-img first; those that call a command that ours has, once more
 // with ours for these commands. Not part of npm test: the source tree is not ours to have.
 import './lib/node-version.mjs';
@@ -24,6 +25,8 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     only: { type: 'string' },
+    /** The format that the tests are run for, by QEMU's name. */
+    format: { type: 'string', default: 'qcow2' },
     jobs: { type: 'string', default: '1' },
     /** Commands that are left to the real program. */
     without: { type: 'string', default: '' },
@@ -126,7 +129,8 @@ function environment(scratch, ours) {
  * @param {NodeJS.ProcessEnv} env
  */
 function check(args, env) {
-  return run('sh', ['-c', 'cd "$0" && exec ./check -qcow2 "$@"', folder, ...args], {
+  const script = 'cd "$0" && format=$1 && shift && exec ./check -"$format" "$@"';
+  return run('sh', ['-c', script, folder, values.format, ...args], {
     env,
     minutes: Number(values.minutes),
   });
