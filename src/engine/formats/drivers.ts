@@ -3,6 +3,9 @@
  * hand; a format's code is loaded when a file of it turns up.
  */
 import type { FormatDriver, FormatName, ProbedFile } from './format.ts';
+import { probeBochs } from './bochs/probe.ts';
+import { probeCloop } from './cloop/probe.ts';
+import { probeDmg } from './dmg/probe.ts';
 import { probeVmdk } from './vmdk/probe.ts';
 import { probeVpc } from './vpc/probe.ts';
 
@@ -18,6 +21,9 @@ interface KnownFormat {
 
 /** In qemu-img's order: of those that are equally sure, the first has it. */
 const FORMATS: Partial<Record<FormatName, KnownFormat>> = {
+  bochs: { probe: probeBochs, load: async () => (await import('./bochs/index.ts')).bochsDriver },
+  cloop: { probe: probeCloop, load: async () => (await import('./cloop/index.ts')).cloopDriver },
+  dmg: { probe: probeDmg, load: async () => (await import('./dmg/index.ts')).dmgDriver },
   luks: {
     probe: (file) => (beginsWith(file, 'LUKS\xba\xbe\0\x01') ? 100 : 0),
     load: async () => (await import('./luks-volume/index.ts')).luksDriver,
