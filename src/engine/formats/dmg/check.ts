@@ -11,7 +11,7 @@ import { FindingCollector } from '../finding-collector.ts';
 import type { Extent } from '../format.ts';
 import type { ChunkTable } from './chunks.ts';
 import type { DmgDisk } from './image.ts';
-import { CHECKSUM_CRC32 } from './layout.ts';
+import { CHECKSUM_CRC32, IGNORE } from './layout.ts';
 
 const PIECE = 2 ** 20;
 const ZEROS = new Uint8Array(PIECE);
@@ -86,21 +86,22 @@ async function crcOfFile(part: FilePart, before: number, options: CheckOptions):
   return crc;
 }
 
-/** Over what the disk has there; undefined where that cannot be had. */
+/** Over all chunks but those that were never written; undefined where these cannot be had. */
 async function crcOfTable(
   disk: DmgDisk,
   { firstSector, sectors }: ChunkTable,
   options: CheckOptions,
 ): Promise<number | undefined> {
-  const end = (firstSector + sectors) * SECTOR;
+  const start = firstSector * SECTOR;
+  const end = start + sectors * SECTOR;
   if (end > disk.size) return undefined;
   let crc = 0;
-  for (let at = firstSector * SECTOR; at < end;) {
-    for (const extent of await disk.map(at, end - at)) {
+  for (const { type, guest, size } of disk.parts.chunks) {
+    if (guest + size <= start || guest >= end || type === IGNORE) continue;
+    for (const extent of await disk.map(guest, size)) {
       const next = await crcOfRun(disk, extent, crc, options);
       if (next === undefined) return undefined;
       crc = next;
-      at = extent.offset + extent.length;
     }
   }
   return crc;

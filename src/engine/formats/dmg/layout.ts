@@ -59,7 +59,7 @@ export const CHUNK_BYTES = 40;
 
 export const CHECKSUM_CRC32 = 2;
 
-/** Kinds of chunks. Those that were never written («ignore») read as zeros. */
+/** Kinds of chunks. Those that were never written («ignore») read as zeros, and have no checksum. */
 export const ZERO = 0;
 export const RAW = 1;
 export const IGNORE = 2;
