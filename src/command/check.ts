@@ -80,15 +80,15 @@ interface Result {
 async function run(context: Context, request: Omit<OpenRequest, 'mode'>): Promise<Result> {
   const image = await openByName(context, { ...request, mode: 'check' });
   try {
+    const { disk } = image;
+    if (disk.checkIsOurs === true) {
+      throw new ImageError('check-unsupported', { format: disk.format });
+    }
     const { backing, qcow2, encrypted } = image.info;
     const isDescribed = request.imageOpts === true || /^json:/.test(request.name);
     const namesFiles = backing !== undefined || qcow2?.dataFile !== undefined;
     const needsMore = isDescribed || namesFiles || encrypted;
     if (needsMore) await probeChain(context, { ...request, mode: 'read' });
-    const { disk } = image;
-    if (disk.checkIsOurs === true) {
-      throw new ImageError('check-unsupported', { format: disk.format });
-    }
     const messages = new CheckMessages(context);
     const checked = await checkImage(disk, {
       signal: context.signal,
