@@ -102,7 +102,8 @@ async function openParent(context: Context, name: string, image: string): Promis
     await parent.close();
     return creationBacking(name, parent);
   } catch (error) {
-    if (error instanceof CommandFailure) throw new OptionFault(error.message);
-    throw error;
+    if (!(error instanceof CommandFailure)) throw error;
+    // What it says begins with the file that cannot be opened, and so does this.
+    throw new OptionFault(error.message.slice(`Could not open '${path}': `.length));
   }
 }

@@ -280,8 +280,10 @@ class CopyInto {
     for (const [index, { offset, length }] of chunks.entries()) {
       const isLast = start + offset + length === this.#size;
       const isWhole = (start + offset) % clusterSize === 0 && (length === clusterSize || isLast);
+      // qcow2 pads the last cluster before it is packed; the target packs it itself where that is wrong.
+      const isPadded = length === clusterSize || codec !== 'zlib-stream';
       const content = contents[index] as Uint8Array<ArrayBuffer>;
-      if (isWhole && (sparse === 0 || !isZero(content))) wanted.push(index);
+      if (isWhole && isPadded && (sparse === 0 || !isZero(content))) wanted.push(index);
     }
     const pieces: Piece[] = contents.map(plain);
     const perBatch = Math.max(1, Math.floor(PACK_BATCH / clusterSize));

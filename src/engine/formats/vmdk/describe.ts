@@ -8,10 +8,11 @@ import { SparseSegment, type Segment } from './segments.ts';
 /** For `info`: what qemu-img prints, in its order, and what people want to know. */
 export function describeVmdk(parts: VmdkParts, clusterSize: number): Description {
   const { identity, createType, segments, fields } = parts;
+  const uniform = isUniform(segments);
   return {
-    clusterSize: isUniform(segments) && clusterSize > 0 ? clusterSize : undefined,
+    clusterSize: uniform && clusterSize > 0 ? clusterSize : undefined,
     encrypted: false,
-    dirty: false,
+    dirty: uniform ? false : undefined,
     specific: {
       type: 'vmdk',
       data: {

@@ -145,7 +145,7 @@ function checkHosted({ version, entriesPerTable, grainSize }: HostedHeader): voi
   }
   // QEMU multiplies in 32 bits, and takes a product of zero for the fault.
   const coverage = Math.imul(entriesPerTable, grainSize % TWO_32);
-  if (coverage === 0) {
+  if (coverage === 0 && Number.isSafeInteger(grainSize)) {
     const details = { field: 'grainSize', value: grainSize };
     imageFault('vmdk', 'field', { ...details, message: 'L1 entry size is invalid' });
   }
