@@ -1,12 +1,14 @@
 /** Looking for damage: in the order and the words of qemu-img, and where it does not look. */
 import { divideRoundUp, SECTOR } from '../../binary/units.ts';
-import { throwIfCancelled } from '../../errors.ts';
+import { isImageError, throwIfCancelled } from '../../errors.ts';
 import type { CheckOptions, CheckReport } from '../../operations/check-report.ts';
 import type { Finding } from '../../operations/finding.ts';
 import { gather } from '../../storage/gather.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { FindingCollector } from '../finding-collector.ts';
 import type { VmdkParts } from './image.ts';
 import { PlainSegment, SparseSegment, type Segment } from './segments.ts';
+import type { SparseLayout } from './sparse-header.ts';
 import {
   DirectoryBudget,
   GrainTables,
@@ -18,7 +20,6 @@ import {
 
 /** Sectors of a file whose use is noted at once, in a bit each; longer files are gone through again. */
 const NOTED_SECTORS = 256 * 1024 * 1024;
-/** Grains in one file that share a place: so many are told, and the rest counted. */
 const NOTICE = { severity: 'notice', repair: 'none' } as const;
 
 /** @throws ImageError cancelled and those of reading */
@@ -51,6 +52,7 @@ class Check {
     } else if (segment instanceof PlainSegment) {
       this.#plain(segment);
     } else if (segment instanceof SparseSegment) {
+      this.#places(segment);
       await this.#eachWindow(segment, (window) => {
         this.#entries(segment, window);
       });
@@ -75,8 +77,9 @@ class Check {
     const count = Math.ceil(length / (layout.entriesPerTable * grainBytes));
     for (let index = 0; index < count;) {
       throwIfCancelled(this.#options.signal);
-      if (tables.placeOf(index) === NONE) {
-        index++;
+      const run = tables.runOf(index, count - 1);
+      if (run.place < 0) {
+        index += run.count;
         continue;
       }
       const window = await tables.window(index, count - index);
@@ -85,7 +88,27 @@ class Check {
     }
   }
 
-  #entries({ start, length, grainBytes, layout, storage }: SparseSegment, window: TableWindow) {
+  /** Tables that are not where they could be: their grains are out of reach. */
+  #places({ tables, start, length, grainBytes, layout }: SparseSegment): void {
+    const coverage = layout.entriesPerTable * grainBytes;
+    const count = Math.ceil(length / coverage);
+    for (let index = 0; index < count;) {
+      const run = tables.runOf(index, count - 1);
+      if (run.place === INVALID) {
+        const within = index * coverage;
+        const guest = {
+          offset: start + within,
+          length: Math.min(run.count * coverage, length - within),
+        };
+        if (tables.isRefused(index)) this.#invalid(guest);
+        else this.collector.add({ kind: 'block-outside', guest, values: VALUES, ...NOTICE });
+      }
+      index += run.count;
+    }
+  }
+
+  #entries(segment: SparseSegment, window: TableWindow): void {
+    const { start, length, grainBytes, layout, storage, tables } = segment;
     const size = divideRoundUp(storage.size, SECTOR) * SECTOR;
     const overhead = layout.overhead * SECTOR;
     const { entries, first } = window;
@@ -93,7 +116,8 @@ class Check {
     const most = Math.min(entries.length, Math.ceil(length / grainBytes) - base);
     for (let i = 0; i < most; i++) {
       const entry = entries[i] ?? NONE;
-      if (entry !== INVALID && entry < 0) continue;
+      if (entry < 0 && entry !== INVALID) continue;
+      if (entry === INVALID && tables.placeOf(tableOf(base + i, segment)) < 0) continue;
       const within = (base + i) * grainBytes;
       const offset = start + within;
       const guest = { offset, length: Math.min(grainBytes, length - within) };
@@ -162,21 +186,19 @@ class Check {
   /** The redundant tables say the same as the others, unless a program died in between. */
   async #copies({ storage, layout, tables, start, length, grainBytes }: SparseSegment) {
     if (layout.redundantDirectory === 0) return;
-    const redundant = await readDirectory(
-      storage,
-      layout,
-      layout.redundantDirectory,
-      new DirectoryBudget(),
-    );
+    const redundant = await this.#redundantDirectory(storage, layout);
+    if (redundant === undefined) return;
     const copy = new GrainTables(storage, layout, redundant);
-    const { entriesPerTable, directorySize } = layout;
+    const { entriesPerTable } = layout;
+    const tablesThere = Math.max(tables.directory.length, redundant.length);
     const tableBytes = entriesPerTable * 4;
     const step = Math.max(1, Math.floor(COMPARED_BYTES / tableBytes));
-    for (let first = 0; first < directorySize; first += step) {
+    for (let first = 0; first < tablesThere; first += step) {
       throwIfCancelled(this.#options.signal);
-      const count = Math.min(step, directorySize - first);
+      const count = Math.min(step, tablesThere - first);
       const own = await rawTables(tables, first, count, tableBytes);
       const other = await rawTables(copy, first, count, tableBytes);
+      if (isSame(own, other)) continue;
       for (let i = 0; i < count; i++) {
         const [from, to] = [i * tableBytes, (i + 1) * tableBytes];
         if (isSame(own.subarray(from, to), other.subarray(from, to))) continue;
@@ -188,6 +210,24 @@ class Check {
       }
     }
   }
+
+  /** undefined where it cannot be read, which is found then. */
+  async #redundantDirectory(storage: Storage, layout: SparseLayout) {
+    const { redundantDirectory } = layout;
+    try {
+      return await readDirectory(storage, layout, redundantDirectory, new DirectoryBudget());
+    } catch (error) {
+      if (!isImageError(error) || error.code === 'cancelled') throw error;
+      const host = { offset: redundantDirectory * SECTOR, length: layout.directorySize * 4 };
+      this.collector.add({ kind: 'table-copy', host, values: VALUES, ...NOTICE });
+      return undefined;
+    }
+  }
+}
+
+/** The table that a grain is in. */
+function tableOf(grain: number, { layout }: SparseSegment): number {
+  return Math.floor(grain / layout.entriesPerTable);
 }
 
 const VALUES = { message: '' };
@@ -214,5 +254,8 @@ async function rawTables(
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, index) => byte === b[index]);
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] !== b[i]) return false;
+  }
+  return true;
 }

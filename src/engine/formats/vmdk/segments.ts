@@ -109,10 +109,11 @@ export class SparseSegment implements Segment {
     for (let at = offset; at < end && list.length < most;) {
       const first = Math.floor((at - this.start) / tableBytes);
       const last = Math.floor((end - 1 - this.start) / tableBytes);
-      const empty = this.#emptyTables(first, last);
-      if (empty > 0) {
-        const until = Math.min(end, this.start + (first + empty) * tableBytes);
-        list.add('unallocated', at, until - at, -1);
+      const { place, count } = this.tables.runOf(first, last);
+      if (place < 0) {
+        const until = Math.min(end, this.start + (first + count) * tableBytes);
+        if (place === NONE) list.add('unallocated', at, until - at, -1);
+        else list.addInvalid(at, until - at, -1, 'block-outside');
         at = until;
         continue;
       }
@@ -123,13 +124,6 @@ export class SparseSegment implements Segment {
     }
     this.#finishPacked(list.extents);
     return list.extents;
-  }
-
-  /** How many tables from `first` on are not there: they need no window. */
-  #emptyTables(first: number, last: number): number {
-    let index = first;
-    while (index <= last && this.tables.placeOf(index) === NONE) index++;
-    return index - first;
   }
 
   /** Adds runs up to `stop` or until there are enough. @returns where it ended */

@@ -122,6 +122,28 @@ export class GrainTables {
     return isBad || sector * SECTOR >= storage.size ? INVALID : sector;
   }
 
+  /**
+   * Tables from `first` on that are all missing or all senseless, for which nothing has to be read;
+   * one table, where there is one. `last` is the last that counts.
+   */
+  runOf(first: number, last: number): { place: number; count: number } {
+    const place = this.placeOf(first);
+    if (place >= 0) return { place, count: 1 };
+    // The directory may be much shorter than the disk wants it to be.
+    if (first >= this.directory.length) return { place, count: last - first + 1 };
+    const end = Math.min(last + 1, this.directory.length);
+    let index = first + 1;
+    while (index < end && this.placeOf(index) === place) index++;
+    return { place, count: index - first };
+  }
+
+  /** Whether QEMU refuses a table; it reads zeros where the file ends before. */
+  isRefused(index: number): boolean {
+    const { directory, layout } = this;
+    if (index >= layout.directorySize) return true;
+    return layout.kind === 'se' && directory[index] === BAD_TABLE;
+  }
+
   /** The tables from `first` on, `count` at most and at least one. They stay until the next call. */
   async window(first: number, count: number): Promise<TableWindow> {
     const kept = this.#kept;
