@@ -18,3 +18,26 @@ export function crc32(bytes: Uint8Array, before = 0): number {
   for (const byte of bytes) value = (value >>> 8) ^ (TABLE[(value ^ byte) & 0xff] as number);
   return ~value >>> 0;
 }
+
+/** The product of two polynomials modulo that of the CRC, the highest power in the lowest bit. */
+function multiply(a: number, b: number): number {
+  let product = 0;
+  let left = b;
+  for (let bit = 31; bit >= 0; bit--) {
+    if (((a >>> bit) & 1) === 1) product ^= left;
+    left = (left & 1) === 1 ? (left >>> 1) ^ 0xedb88320 : left >>> 1;
+  }
+  return product;
+}
+
+/** The same as {@link crc32} of so many zeros, however many they are. */
+export function crc32OfZeros(count: number, before = 0): number {
+  // One more zero byte multiplies by the 8th power of x.
+  let power = 1 << 23;
+  let value = ~before;
+  for (let left = count; left > 0; left = Math.floor(left / 2)) {
+    if (left % 2 === 1) value = multiply(power, value);
+    power = multiply(power, power);
+  }
+  return ~value >>> 0;
+}

@@ -1,5 +1,5 @@
 /** Checking a DMG: what it is packed in, and the checksums that it has. qemu-img has no such check. */
-import { crc32 } from '../../binary/crc32.ts';
+import { crc32, crc32OfZeros } from '../../binary/crc32.ts';
 import { SECTOR } from '../../binary/units.ts';
 import { throwIfCancelled } from '../../errors.ts';
 import type { CheckOptions, CheckReport } from '../../operations/check-report.ts';
@@ -9,12 +9,13 @@ import { yieldToEvents } from '../../yield.ts';
 import { checkRuns, unpackExtent } from '../content-check.ts';
 import { FindingCollector } from '../finding-collector.ts';
 import type { Extent } from '../format.ts';
-import type { ChunkTable } from './chunks.ts';
+import type { Chunk, ChunkTable } from './chunks.ts';
 import type { DmgDisk } from './image.ts';
 import { CHECKSUM_CRC32, IGNORE } from './layout.ts';
 
 const PIECE = 2 ** 20;
-const ZEROS = new Uint8Array(PIECE);
+/** Tables that tell of the same places again and again are not followed for ever. */
+const MOST_TIMES = 2;
 
 /** @throws ImageError cancelled and those of reading */
 export async function checkDmg(disk: DmgDisk, options: CheckOptions): Promise<CheckReport> {
@@ -22,7 +23,10 @@ export async function checkDmg(disk: DmgDisk, options: CheckOptions): Promise<Ch
   await checkRuns(disk, options, collector);
   // Where something cannot be unpacked, every checksum over it is wrong, too.
   if (collector.report.corruptions > 0) return collector.report;
+  let left = disk.size * MOST_TIMES;
   for (const table of disk.parts.tables) {
+    left -= table.sectors * SECTOR;
+    if (left < 0) break;
     if (!hasCrc32(table.checksumType, table.checksumBits)) continue;
     const found = await crcOfTable(disk, table, options);
     if (found === undefined || found === table.checksum) continue;
@@ -96,8 +100,11 @@ async function crcOfTable(
   const end = start + sectors * SECTOR;
   if (end > disk.size) return undefined;
   let crc = 0;
-  for (const { type, guest, size } of disk.parts.chunks) {
-    if (guest + size <= start || guest >= end || type === IGNORE) continue;
+  const { chunks } = disk.parts;
+  for (let index = disk.find(start); index < chunks.length; index++) {
+    const { type, guest, size } = chunks[index] as Chunk;
+    if (guest >= end) break;
+    if (type === IGNORE) continue;
     for (const extent of await disk.map(guest, size)) {
       const next = await crcOfRun(disk, extent, crc, options);
       if (next === undefined) return undefined;
@@ -123,11 +130,5 @@ async function crcOfRun(
     return content === undefined ? undefined : crc32(content.subarray(from, from + length), before);
   }
   if (kind !== 'zero') return undefined;
-  let crc = before;
-  for (let left = length; left > 0; left -= PIECE) {
-    throwIfCancelled(options.signal);
-    crc = crc32(left < PIECE ? ZEROS.subarray(0, left) : ZEROS, crc);
-    await yieldToEvents();
-  }
-  return crc;
+  return crc32OfZeros(length, before);
 }

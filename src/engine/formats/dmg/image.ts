@@ -51,7 +51,7 @@ export class DmgDisk implements Disk {
     const { chunks } = this.parts;
     const extents: Extent[] = [];
     let at = offset;
-    let index = this.#find(offset);
+    let index = this.find(offset);
     while (at < end && extents.length < most) {
       const chunk = chunks[index++];
       const next = Math.min(chunk?.guest ?? end, end);
@@ -64,8 +64,8 @@ export class DmgDisk implements Disk {
     return Promise.resolve(clip(joinRuns(extents), offset, end));
   }
 
-  /** The first chunk that ends behind a place of the disk. */
-  #find(offset: number): number {
+  /** The index of the first chunk that ends behind a place of the disk, bytes. */
+  find(offset: number): number {
     const { chunks } = this.parts;
     let low = 0;
     let high = chunks.length;
