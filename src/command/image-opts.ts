@@ -161,6 +161,18 @@ export interface FileNode {
   readonly layers: readonly (Window | undefined)[];
   /** The part that the image itself takes; only of raw ones. */
   readonly window: Window | undefined;
+  /** Which of the two sizes of a VHD counts, where that was said. */
+  readonly sizeCalc?: SizeCalc | undefined;
+}
+
+/** In QEMU's words: that of the geometry, or the other one. */
+type SizeCalc = 'chs' | 'current_size';
+
+/** `force_size_calc` of a VHD. @throws OptionFault */
+export function takeSizeCalc(options: NodeOptions): SizeCalc | undefined {
+  const value = options.takeText('force_size_calc');
+  if (value === undefined || value === 'chs' || value === 'current_size') return value;
+  throw new OptionFault(`Invalid size calculation mode: '${value}'`);
 }
 
 /** A part of a file as it was given. */
@@ -231,8 +243,8 @@ const WITH_SECRET = ['luks', 'qcow', 'qcow2'];
 
 /** The name of a file, or JSON where the name alone would not open the same image again. */
 export function describeNode(file: FileNode, format: string, { keySecret }: Encryption): string {
-  const { path, layers, window } = file;
-  const isPlain = layers.length === 0 && window === undefined;
+  const { path, layers, window, sizeCalc } = file;
+  const isPlain = layers.length === 0 && window === undefined && sizeCalc === undefined;
   if (isPlain && (keySecret === undefined || !WITH_SECRET.includes(format))) return path;
   const bottom: Described = { driver: 'file', filename: path };
   const inner = layers.reduce<Described>((below, layer) => rawLayer(layer, below), bottom);
@@ -243,7 +255,7 @@ export function describeNode(file: FileNode, format: string, { keySecret }: Encr
         ? { driver: format, file: inner, 'key-secret': keySecret }
         : {
             ...(keySecret === undefined ? {} : { 'encrypt.key-secret': keySecret }),
-            ...{ driver: format, file: inner },
+            ...{ force_size_calc: sizeCalc, driver: format, file: inner },
           };
   return `json:${formatJsonLine(image)}`;
 }

@@ -14,6 +14,7 @@ import {
   parseJsonImage,
   passFileOptions,
   passImageOptions,
+  takeSizeCalc,
   takeWindow,
   type Encryption,
   type FileNode,
@@ -117,6 +118,7 @@ async function loadSecrets({ secrets }: Context, exitCode: number | undefined): 
 }
 
 const NO_ENCRYPTION: Encryption = { format: undefined, keySecret: undefined };
+const SIZE_RULES = { chs: 'geometry', current_size: 'current' } as const;
 
 /** An image whose file is open, and what its options say of the rest. */
 interface Node {
@@ -172,6 +174,7 @@ class ChainOpener {
       unlock: request.locked === true ? undefined : (asked) => this.#unlock(asked),
       addsBacking: () => this.#addsBacking(),
       mode,
+      sizeRule: node.file.sizeCalc && SIZE_RULES[node.file.sizeCalc],
     });
     const info = await inspect(disk);
     finish(node, info, mode);
@@ -215,9 +218,11 @@ class ChainOpener {
     const decided = await decideFormat(opened.storage, format);
     const { storage, window } =
       decided === 'raw' ? takeWindow(opened.storage, options) : { ...opened, window: undefined };
+    // Images below are opened without it, so there it is an option that nobody takes.
+    const sizeCalc = decided === 'vpc' && this.depth === 0 ? takeSizeCalc(options) : undefined;
     this.#node = {
       ...{ storage, options, format: decided, guessed: format === '' },
-      file: window === undefined ? opened.file : { ...opened.file, window },
+      file: window === undefined ? { ...opened.file, sizeCalc } : { ...opened.file, window },
       encryption: decided === 'raw' ? NO_ENCRYPTION : encryptionOf(options, decided),
       backing: this.#takeBacking(options),
       dataFile: options.takePart('data-file'),
