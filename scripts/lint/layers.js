@@ -16,6 +16,7 @@ const SRC = resolve(dirname(fileURLToPath(import.meta.url)), '../../src');
 
 const ENGINE_TYPES = [
   'engine',
+  'engine/containers',
   'engine/base',
   'engine/storage',
   'engine/formats',

@@ -121,7 +121,8 @@ export async function useChangeFile(image: OpenImage): Promise<void> {
 }
 
 /** Whether the file itself can be changed: a place on this computer, or in private storage. */
-export function canChangeFile({ chosen }: OpenImage): boolean {
+export function canChangeFile({ chosen, opened }: OpenImage): boolean {
+  if ((opened?.inside.length ?? 0) > 0) return false;
   return chosen.stored !== undefined || chosen.handle !== undefined;
 }
 

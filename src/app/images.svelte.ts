@@ -23,6 +23,7 @@ import { recent } from './recent.svelte.ts';
 import { stored } from './stored.svelte.ts';
 import { suggestCopy, suggestName, suggestWhere } from './target.ts';
 import { words } from './words.svelte.ts';
+import { leaveWrapped, openFile } from './wrapped.ts';
 
 /** A check that likely takes less than this runs by itself after opening. */
 const CHECK_BY_ITSELF_SECONDS = 1;
@@ -160,6 +161,7 @@ class Images {
     image.closing = false;
     image.check.job?.cancel();
     image.changes.job?.cancel();
+    leaveWrapped(image);
     image.convert.job?.cancel();
     image.checksum.cancel();
     const index = this.list.indexOf(image);
@@ -215,7 +217,8 @@ class Images {
     guardChanges(this.list);
     try {
       const client = await engine.client();
-      const opened = await client.open(image.chosen.file, image.raw ? { raw: true } : {});
+      const opened = await openFile(client, image);
+      if (opened === undefined) return await this.close(image, true);
       // Closed while it was opening: nobody will let go of it later.
       if (!this.list.includes(image)) return await client.close(opened.id);
       image.opened = opened;
@@ -233,10 +236,11 @@ class Images {
   #afterOpening(image: OpenImage): void {
     const { info } = image;
     if (info === undefined) return;
-    image.convert.name = suggestName(image.name);
+    image.convert.name = suggestName(image.diskName);
     image.convert.where = suggestWhere(info, engine.facts, hasSavePicker());
-    image.changes.name = suggestCopy(image.name);
-    image.changes.way = image.chosen.stored === undefined ? image.convert.where : 'file';
+    image.changes.name = suggestCopy(image.diskName);
+    const isOwn = image.chosen.stored !== undefined && image.opened?.inside.length === 0;
+    image.changes.way = isOwn ? 'file' : image.convert.where;
     if (image.chosen.own !== true) void recent.add(image.chosen, info.format);
     const seconds = checkSeconds(info);
     if (seconds !== undefined && seconds < CHECK_BY_ITSELF_SECONDS) void this.check(image, true);

@@ -6,9 +6,11 @@ import type {
   ImageInfo,
   LeftBehind,
   OpenedImage,
+  ManifestVerdict,
   PendingChanges,
   SnapshotChoice,
 } from '../worker/api.ts';
+  WrappedChoice,
 import { ChecksumState } from './checksum-state.svelte.ts';
 import { ChangesState } from './changes-state.svelte.ts';
 import type { Chosen } from './files.ts';
@@ -89,6 +91,20 @@ export class OpenImage {
   opened = $state.raw<OpenedImage>();
   problem = $state.raw<Problem>();
   /** Taken as a raw disk because the person said so. */
+/** What is known of the file that a disk is inside of. */
+export class WrappedState {
+  /** Its content is no disk but has others in it: by now, that is known. */
+  found = $state(false);
+  /** Unpacks, or compares with the manifest. */
+  job = $state.raw<RunningJob>();
+  /** The files of which the person is to choose one. */
+  choice = $state.raw<WrappedChoice>();
+  /** Takes the index of the chosen one; undefined: none of them. */
+  choose: (index: number | undefined) => void = () => undefined;
+  verdicts = $state.raw<readonly ManifestVerdict[]>();
+  problem = $state.raw<Problem>();
+}
+
   raw = $state(false);
   /** The file on disk is not the one that was opened any more. */
   changed = $state(false);
@@ -102,6 +118,8 @@ export class OpenImage {
   convert = $state.raw(new ConvertState());
   checksum = $state.raw(new ChecksumState());
   changes = $state.raw(new ChangesState());
+  /** What its file is wrapped in was opened, or is being opened. */
+  wrapped = $state.raw(new WrappedState());
   /** The person wants to close it although changes are not saved, and is asked. */
   closing = $state(false);
 
@@ -123,6 +141,12 @@ export class OpenImage {
       this.check.job !== undefined ||
       this.convert.job !== undefined ||
       this.changes.job !== undefined ||
+  /** What its disk is called: in a wrapper, as the file there. */
+  get diskName(): string {
+    const entry = this.opened?.inside.at(-1)?.entry;
+    return entry?.split(/[/\\]/).at(-1) ?? this.name;
+  }
+
       this.checksum.busy
     );
   }
@@ -133,6 +157,7 @@ export class OpenImage {
   }
 
   /** Changes that would be lost if the app were closed now. */
+      this.wrapped.job !== undefined ||
   get unsaved(): number {
     const { pending } = this;
     return pending === undefined || pending === this.changes.saved ? 0 : pending.edits.length;

@@ -28,12 +28,21 @@ import type {
   SaveRequest,
   SaveResult,
 } from './api-changes.ts';
+import type {
+  ApplianceFacts,
+  InsideOf,
+  ManifestRequest,
+  ManifestVerdict,
+  UnwrapRequest,
+  UnwrapResult,
+} from './api-wrapped.ts';
 
 export type { ChecksumVerdict, Expectation };
 export type { CheckReport, ConvertPlan, ErrorCode, Finding, FindingKind, ForeignContent };
 export type { DestinationId, FactKey, Reason, Recipe, Verdict };
 export type { FormatName, ImageInfo, LuksInfo, Owner, Severity, Stage };
 export type * from './api-changes.ts';
+export type * from './api-wrapped.ts';
 
 export type ImageId = number;
 export type JobId = number;
@@ -65,6 +74,10 @@ export interface OpenedImage {
   check: 'none' | 'as-qemu-img' | 'ours';
   /** What every destination says of it, in the order of the table. */
   destinations: Acceptance[];
+  /** What it was taken out of, the file itself first; empty for an image that lies in no wrapper. */
+  inside: InsideOf[];
+  /** What the wrapper says of the virtual machine that the disk belongs to. */
+  appliance: ApplianceFacts | undefined;
 }
 
 /** What a destination says of an image, and what would be made of it there. */
@@ -200,6 +213,8 @@ export interface PlanRequest {
   image: ImageId;
   snapshot?: SnapshotChoice | undefined;
 }
+  | UnwrapRequest
+  | ManifestRequest
 
 /** Both, because neither alone has to be unique. */
 export interface SnapshotChoice {
@@ -248,6 +263,8 @@ export interface ChecksumResult extends ChecksumReport {
 /** A list of checksums (or one digest) as text, and a file with the digests known of it. */
 export interface ListQuestion {
   text: string;
+  unwrap: UnwrapResult;
+  manifest: ManifestVerdict[];
   name: string;
   digests: Partial<Record<HashName, string>>;
 }
@@ -354,3 +371,5 @@ export interface EngineApi {
   privateFile(name: string): Promise<File>;
   deletePrivateFile(name: string): Promise<void>;
 }
+  /** Forgets what was unpacked for a choice that nobody makes any more. */
+  leaveChoice(session: number): Promise<void>;

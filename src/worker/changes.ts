@@ -3,7 +3,6 @@
  * before, so that the last can be taken back. Loaded when the first change is made.
  */
 import {
-  BlobStorage,
   Change,
   type ChangeOptions,
   type CheckReport,
@@ -49,9 +48,10 @@ export class ChangeSession {
   /** What the check says without any edit; undefined where it does not get through. */
   baseReport: CheckReport | undefined;
 
-  constructor(file: File) {
+  /** @param base what the image consists of: its file, or what the file wraps */
+  constructor(file: File, base: Storage) {
     this.file = file;
-    this.base = new BlobStorage(file);
+    this.base = base;
   }
 
   /** The newest state. */
@@ -198,7 +198,7 @@ export class Changes {
     const file = this.#images.file(image);
     const known = this.#sessions.get(image);
     if (known !== undefined) return known;
-    const session = new ChangeSession(file);
+    const session = new ChangeSession(file, this.#images.content(image));
     this.#sessions.set(image, session);
     return session;
   }

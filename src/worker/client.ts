@@ -129,6 +129,11 @@ export class EngineClient {
     return this.#call((api) => api.close(image));
   }
 
+  /** {@link EngineApi.leaveChoice}. */
+  leaveChoice(session: number): Promise<void> {
+    return this.#call((api) => api.leaveChoice(session));
+  }
+
   /** What published checksums say of a file. */
   askList(question: ListQuestion): Promise<ListAnswer> {
     return this.#call((api) => api.askList(question));

@@ -15,6 +15,7 @@ import {
   resultFile,
 } from './private-files.ts';
 import { carryErrors } from './wire.ts';
+import { leaveChoice } from './wrapped.ts';
 
 carryErrors();
 
@@ -48,9 +49,10 @@ const api: EngineApi = {
   recoveredChanges: () => recovered,
   close: async (image) => {
     const hadChanges = images.hasChanges(image);
-    images.close(image);
     if (hadChanges) await (await changes()).close(image);
+    await images.close(image);
   },
+  leaveChoice,
   askList: (question) => Promise.resolve(askList(question)),
   start: (request, events) => Promise.resolve(jobs.start(request, events)),
   cancel: (job) => Promise.resolve(jobs.cancel(job)),

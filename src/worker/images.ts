@@ -10,6 +10,7 @@ import {
   openSnapshot,
   Qcow2Image,
   type Storage,
+  type Unwrapped,
 } from '../engine/index.ts';
 import { acceptanceOf } from './acceptance.ts';
 import type {
@@ -47,6 +48,8 @@ interface Source {
   given: ReadonlyMap<string, File>;
   /** What unlocks encrypted files of the chain. The passphrases themselves are not kept. */
   ciphers: ReadonlyMap<File, Cipher>;
+  /** What its file wraps, which is then what is opened. */
+  wrapped?: Unwrapped | undefined;
   /** The image with changes that are not saved, in place of its file. */
   changed?: Changed | undefined;
 }
@@ -70,6 +73,12 @@ export class Images {
     const raw = options.raw === true;
     const source = { file, raw, given: new Map<string, File>(), ciphers: new Map<File, Cipher>() };
     return this.#enter(this.#next++, () => openEntry(source));
+  }
+
+  /** Opens the disk that was found in a file. Closing the image removes what was unpacked. */
+  async openInside(file: File, raw: boolean, wrapped: Unwrapped): Promise<OpenedImage> {
+    const nothing = { given: new Map<string, File>(), ciphers: new Map<File, Cipher>() };
+    return this.#enter(this.#next++, () => openEntry({ file, raw, ...nothing, wrapped }));
   }
 
   /** Opens it again with `file` at that place of its chain. */
@@ -109,7 +118,8 @@ export class Images {
       return await this.#inTurn(id, async () => {
         const entry = this.#entry(id);
         const file = fileAt(entry, key);
-        const cipher = await cipherOf(file, passphrase);
+        const storage = file === entry.file ? contentOf(entry) : new BlobStorage(file);
+        const cipher = await cipherOf(storage, passphrase);
         const ciphers = new Map(entry.ciphers).set(file, cipher);
         return this.#enter(id, () => openEntry({ ...entry, ciphers }));
       });
@@ -141,9 +151,21 @@ export class Images {
     return (await openAs({ ...this.#entry(id), changed: undefined }, mode, storage)).disk;
   }
 
-  /** Forgets it and what unlocked it. Jobs that are under way with it go on. */
-  close(id: ImageId): void {
+  /** The bytes of the image without changes that are not saved. */
+  content(id: ImageId): Storage {
+    return contentOf(this.#entry(id));
+  }
+
+  /** The virtual machine that it was exported with; undefined: it was not. */
+  appliance(id: ImageId): Unwrapped['appliance'] {
+    return this.#entry(id).wrapped?.appliance;
+  }
+
+  /** Forgets it and what unlocked it. Jobs that are under way with it go on, unless it was wrapped. */
+  async close(id: ImageId): Promise<void> {
+    const entry = this.#entries.get(id);
     this.#entries.delete(id);
+    await entry?.wrapped?.close();
   }
 
   /** The image for reading its guest content. @throws what forbids that */
@@ -197,7 +219,8 @@ export class Images {
       ...{ id, info, elapsed, missingBytes: missing, chain, pending: changed?.summary },
       findings: disk.findings ?? [],
       check: checkOf(disk),
-      destinations: acceptanceOf(info, { container: '', severalFiles }),
+      destinations: acceptanceOf(info, { container: containerOf(entry), severalFiles }),
+      ...describeWrap(entry),
     };
   }
 
@@ -240,18 +263,19 @@ async function openEntry(source: Source): Promise<Entry> {
 
 /** Opens it and its chain; files of the chain that cannot be opened are left out, with a reason. */
 async function openAs(source: Source, mode: Mode, content?: Storage): Promise<Entry> {
-  const { file, raw, given, ciphers, changed } = source;
+  const { file, raw, given, ciphers, wrapped, changed } = source;
   const refused = new Map<string, Refusal>();
   for (;;) {
     const files = new GivenFiles(file, given, refused);
     try {
-      const disk = await openImage(content ?? changed?.storage ?? new BlobStorage(file), {
+      const disk = await openImage(content ?? changed?.storage ?? contentOf(source), {
         mode,
         gate: files.gate,
         ...{ strict: !raw, looksAtEnd: !raw, lenient: true },
         ...(raw ? { format: 'raw' } : {}),
       });
-      const entry = { file, raw, given, ciphers, changed, disk, mode, problem: undefined };
+      const known = { file, raw, given, ciphers, wrapped, changed };
+      const entry = { ...known, disk, mode, problem: undefined };
       unlockChain(disk, { ...entry, asked: files.asked });
       return { ...entry, asked: files.asked };
     } catch (error) {
@@ -267,6 +291,29 @@ function checkOf(disk: Disk): OpenedImage['check'] {
   if (disk instanceof Qcow2Image) return 'as-qemu-img';
   if (disk.check === undefined) return 'none';
   return disk.checkIsOurs === true ? 'ours' : 'as-qemu-img';
+}
+
+/** The bytes of an image: those of its file, or of what the file wraps. */
+function contentOf({ file, wrapped }: Source): Storage {
+  return wrapped?.storage ?? new BlobStorage(file);
+}
+
+const SUFFIXES = { gzip: 'gz', xz: 'xz', zstd: 'zst', bzip2: 'bz2', zip: 'zip', tar: 'tar' };
+
+/** What it was found in as destinations name it: `gz`, `tar.gz`, `ova`; '' for nothing. */
+function containerOf({ wrapped }: Source): string {
+  const kinds = wrapped?.inside.map(({ container }) => container) ?? [];
+  if (kinds.at(-1) === 'tar' && wrapped?.appliance !== undefined) return 'ova';
+  return kinds.reduceRight((name, kind) => `${name}${name && '.'}${SUFFIXES[kind]}`, '');
+}
+
+/** Where it was taken out of, in plain data. */
+function describeWrap({ wrapped }: Source): Pick<OpenedImage, 'inside' | 'appliance'> {
+  const appliance = wrapped?.appliance;
+  return {
+    inside: [...(wrapped?.inside ?? [])],
+    appliance: appliance && { ovf: appliance.ovf, listed: appliance.manifest?.length },
+  };
 }
 
 /** Gives every disk of the chain what unlocks its file, as far as that is known. */
@@ -286,11 +333,10 @@ function fileAt({ file, asked }: Entry, key: string): File {
 }
 
 /** What the passphrase opens in a file. @throws ImageError wrong-passphrase */
-async function cipherOf(file: File, passphrase: Uint8Array<ArrayBuffer>): Promise<Cipher> {
-  const storage = new BlobStorage(file);
+async function cipherOf(storage: Storage, passphrase: Uint8Array<ArrayBuffer>): Promise<Cipher> {
   const disk = await openImage(storage, {
     unlock: ({ attempt }) => Promise.resolve(attempt === 0 ? passphrase : undefined),
   });
-  if (disk.cipher === undefined) throw new ImageError('wrong-passphrase', { name: file.name });
+  if (disk.cipher === undefined) throw new ImageError('wrong-passphrase', { name: storage.name });
   return disk.cipher;
 }

@@ -35,6 +35,7 @@ import { Meter } from './meter.ts';
 import { Output } from './output.ts';
 import { openResult } from './results.ts';
 import { toWire } from './wire.ts';
+import { unwrap, verifyAppliance } from './wrapped.ts';
 import { RecordingStorage, WrittenDisk } from './written.ts';
 
 /** Findings that go to the page; all are counted. */
@@ -106,6 +107,10 @@ function perform(request: JobRequest, context: JobContext): Promise<JobResults[k
     case 'foresee':
     case 'save':
       return change(request, context);
+    case 'unwrap':
+      return unwrap(request, context);
+    case 'manifest':
+      return verifyAppliance(request.image, context);
     case 'command':
       return command(request.line, context);
   }

@@ -5,6 +5,9 @@ import { enChecksum } from './en-checksum.ts';
 import { enErrors } from './en-errors.ts';
 import { enFindings, enOwners } from './en-findings.ts';
 
+import { enFormats } from './en-formats.ts';
+import { enGoal } from './en-goal.ts';
+import { enWrapped } from './en-wrapped.ts';
 /** English: everything behind the first screen. */
 export const enImage = {
   errors: enErrors,
@@ -12,6 +15,7 @@ export const enImage = {
   owners: enOwners,
   chain: enChain,
   changes: enChanges,
+  wrapped: enWrapped,
 
   screen: {
     opening: (name: string) => `Opening ${name}…`,
@@ -338,6 +342,8 @@ export const enImage = {
     stopped: (what: string) => `${what}: cancelled`,
   },
 
+      unwrap: (name: string) => `Opening ${name}`,
+      manifest: (name: string) => `Comparing ${name} with its manifest`,
   console: {
     title: 'Console',
     lead: 'qemu-img command lines over the open images. Everything runs here; nothing is sent anywhere.',

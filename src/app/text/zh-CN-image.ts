@@ -5,6 +5,9 @@ import { zhChecksum } from './zh-CN-checksum.ts';
 import { zhErrors } from './zh-CN-errors.ts';
 import { zhFindings, zhOwners } from './zh-CN-findings.ts';
 
+import { zhFormats } from './zh-CN-formats.ts';
+import { zhGoal } from './zh-CN-goal.ts';
+import { zhWrapped } from './zh-CN-wrapped.ts';
 /** Simplified Chinese: everything behind the first screen. */
 export const zhImage: ImageText = {
   errors: zhErrors,
@@ -12,6 +15,7 @@ export const zhImage: ImageText = {
   owners: zhOwners,
   chain: zhChain,
   changes: zhChanges,
+  wrapped: zhWrapped,
 
   screen: {
     opening: (name) => `正在打开 ${name}…`,
@@ -321,6 +325,8 @@ export const zhImage: ImageText = {
     stopped: (what) => `${what}：已取消`,
   },
 
+      unwrap: (name) => `打开 ${name}`,
+      manifest: (name) => `将 ${name} 与清单比对`,
   console: {
     title: '控制台',
     lead: '对已打开的镜像运行 qemu-img 命令。一切都在本机运行，不会发送任何内容。',

@@ -1,5 +1,5 @@
 /** Packed content as a storage: unpacked while it is read, kept in a scratch storage. */
-import { isImageError, throwIfCancelled } from '../errors.ts';
+import { ImageError, isImageError, throwIfCancelled } from '../errors.ts';
 import { available, refuseWrite } from '../storage/failures.ts';
 import type { Storage } from '../storage/storage.ts';
 import { pacer } from '../yield.ts';
@@ -150,6 +150,8 @@ export class DecodedStorage implements Storage {
     const breathe = pacer();
     while (!state.ended && (state.done < until || until === part.length)) {
       throwIfCancelled(this.#watch.signal);
+      // Nobody waits any more, however far there was to go.
+      if (this.#closed) throw new ImageError('cancelled', {});
       await this.#step(state, decoder);
       const done = Math.min(decoder.position, this.#source.packed);
       this.#watch.progress?.({ stage: 'unpacking', done, total: this.#source.packed });
