@@ -232,6 +232,22 @@ describe.skipIf(!available)('which size counts', () => {
   });
 });
 
+describe.skipIf(!available)('force_size_calc', () => {
+  it.each(['chs', 'current_size', 'both'])('%s', async (mode) => {
+    const common = { size: 4 * MIB, creator: 'win ', geometry: [120, 4, 17] as const };
+    writeFileSync('size.vhd', buildVhd({ ...common, blockSize: MIB }).bytes);
+    fork('size.vhd', 'src.raw');
+    const options = (driver: string, name: string) =>
+      `${driver}force_size_calc=${mode},file.filename=${name}`;
+    await both(['info', '--image-opts', options('driver=vpc,', 'size.vhd')]);
+    await both(['map', '--output=json', '--image-opts', options('driver=vpc,', 'size.vhd')]);
+    await both(['info', '--image-opts', options('', 'src.raw')]);
+    const file = { driver: 'file', filename: 'size.vhd' };
+    const json = JSON.stringify({ driver: 'vpc', force_size_calc: mode, file });
+    await both(['info', `json:${json}`]);
+  });
+});
+
 const base: VhdSpec = {
   size: 4 * MIB,
   blockSize: 65536,
