@@ -5,8 +5,6 @@ import { enChecksum } from './en-checksum.ts';
 import { enErrors } from './en-errors.ts';
 import { enFindings, enOwners } from './en-findings.ts';
 
-import { enFormats } from './en-formats.ts';
-import { enGoal } from './en-goal.ts';
 import { enWrapped } from './en-wrapped.ts';
 /** English: everything behind the first screen. */
 export const enImage = {

@@ -5,8 +5,6 @@ import { zhChecksum } from './zh-CN-checksum.ts';
 import { zhErrors } from './zh-CN-errors.ts';
 import { zhFindings, zhOwners } from './zh-CN-findings.ts';
 
-import { zhFormats } from './zh-CN-formats.ts';
-import { zhGoal } from './zh-CN-goal.ts';
 import { zhWrapped } from './zh-CN-wrapped.ts';
 /** Simplified Chinese: everything behind the first screen. */
 export const zhImage: ImageText = {
