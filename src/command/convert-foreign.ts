@@ -32,6 +32,10 @@ export async function copyToForeign(
   work: Work,
 ): Promise<void> {
   const values = readValues(context, task, format);
+  const isEncrypted = values.isOn('encryption') || values.text('encrypt.format') !== undefined;
+  if (task.given.has('compress') && isEncrypted) {
+    throw new CommandFailure('Compression and encryption not supported at the same time');
+  }
   if (format.backing) addBacking(task, values);
   // Before the target: a file that is open for reading is not emptied.
   const backing = await openTargetBacking(context, task, {

@@ -5,6 +5,8 @@ import { luksOptionsOf, readLuksChoice, takePassphrase } from '../luks-options.t
 import { OptionFault } from '../option-text.ts';
 import type { TargetFormat } from './target-format.ts';
 
+const SECTOR = 512;
+
 export const luksTarget: TargetFormat = {
   name: 'luks',
   types: CREATION_TYPES.luks,
@@ -33,11 +35,14 @@ export const luksTarget: TargetFormat = {
     const choice = readLuksChoice(values, '');
     const passphrase = await takePassphrase(context, choice.secret, '');
     const options = luksOptionsOf(choice);
+    // The file ends where the content does, be it within a sector.
+    const given = Number(values.number('size') ?? 0n);
+    const exact = Math.ceil(given / SECTOR) * SECTOR === size ? given : size;
     return {
       size,
       create: async (files) => {
         try {
-          return await createLuksVolume(files, size, options, passphrase);
+          return await createLuksVolume(files, exact, options, passphrase);
         } finally {
           passphrase.fill(0);
         }
