@@ -216,6 +216,15 @@ describe.skipIf(!available)('VHDX', () => {
       expect(stderr).toContain('contains a log that needs to be replayed');
     });
 
+    it('refuses an entry that was only written in part', async () => {
+      const bytes = image();
+      bytes[MIB + 8192 + 64 + 24]! ^= 1;
+      sealAt(bytes, MIB + 8192, 8192);
+      writeFileSync('torn.vhdx', bytes);
+      const { stderr } = await expectSame(['info', 'torn.vhdx']);
+      expect(stderr).toContain('Invalid argument');
+    });
+
     it.each(['all', 'leaks'])('is repaired by -r %s', async (level) => {
       writeFileSync('dirty.vhdx', image());
       fork('dirty.vhdx');

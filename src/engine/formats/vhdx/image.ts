@@ -68,6 +68,8 @@ async function openParts(storage: Storage, { mode, lenient }: DriverRequest): Pr
   if (!hasText(first, SIGNATURE)) fault('signature', 'signature');
   const headers = await readHeaders(storage);
   const log = await readLog(storage, headers.current);
+  // Nothing of such an entry is in its place yet: it is as if it had never been begun.
+  if (log.isTorn && !lenient) fault('checksum', 'log');
   const needsReplay = log.pending !== undefined || log.isBroken;
   if (needsReplay && !lenient && !storage.writable) refuseLog(storage.name);
   if (log.isBroken) fault('checksum', 'log');

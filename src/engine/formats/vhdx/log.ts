@@ -47,6 +47,8 @@ export interface LogWrite {
 export interface LogState {
   /** Whether there is any entry that is whole: qemu-img then takes the log for one to be replayed. */
   readonly hasEntries: boolean;
+  /** An entry was only written in part, or is damaged: qemu-img then does not open the image. */
+  readonly isTorn: boolean;
   /** What has to be replayed, the oldest first; undefined where no sequence is complete. */
   readonly active: readonly LogEntry[] | undefined;
 }
@@ -58,6 +60,7 @@ export class Log {
   /** By their place; undefined where there is none. */
   readonly #entries = new Map<number, LogEntry | undefined>();
   #left: number;
+  #isTorn = false;
 
   /** @param guid which entries must have to count */
   constructor(bytes: Uint8Array, guid: string) {
@@ -96,7 +99,7 @@ export class Log {
       if (end >= this.#bytes.length || end <= tail) break;
       tail = end;
     }
-    return { hasEntries, active };
+    return { hasEntries, isTorn: this.#isTorn, active };
   }
 
   /** What an entry does, in its order. */
@@ -161,7 +164,11 @@ export class Log {
       throw new ImageError('too-large', { ...details, limit: LONGEST_LOG });
     }
     const entry = this.#part(at, length);
-    return isSealed(entry) && isWhole(entry, fields) ? { at, fields } : undefined;
+    if (!hasDescriptors(entry, fields)) {
+      this.#isTorn = true;
+      return undefined;
+    }
+    return isSealed(entry) && hasData(entry, fields) ? { at, fields } : undefined;
   }
 
   /** A part of the ring; in one piece, which is a copy where it goes over the end. */
@@ -185,21 +192,30 @@ function descriptorAt(index: number): number {
   return LOG_ENTRY_BYTES + index * LOG_DESCRIPTOR_BYTES;
 }
 
-/** Whether all parts of an entry were written together. */
-function isWhole(entry: Uint8Array, { descriptorCount, sequenceNumber }: LogEntry['fields']) {
+/** Whether all descriptors of an entry belong to it and make sense. */
+function hasDescriptors(
+  entry: Uint8Array,
+  { descriptorCount, sequenceNumber }: LogEntry['fields'],
+): boolean {
+  for (let index = 0; index < descriptorCount; index++) {
+    const descriptor = LOG_DESCRIPTOR.read(entry, descriptorAt(index));
+    if (descriptor.sequenceNumber !== sequenceNumber) return false;
+    if (descriptor.fileOffset % LOG_SECTOR !== 0) return false;
+    const isZero = descriptor.signature === SIGNATURES.zeroDescriptor;
+    if (!isZero && descriptor.signature !== SIGNATURES.dataDescriptor) return false;
+    if (isZero && descriptor.leadingBytes % BigInt(LOG_SECTOR) !== 0n) return false;
+  }
+  return true;
+}
+
+/** Whether the sectors with the new content are those of the entry. */
+function hasData(entry: Uint8Array, { descriptorCount, sequenceNumber }: LogEntry['fields']) {
   const view = new DataView(entry.buffer, entry.byteOffset, entry.byteLength);
   const high = Number(sequenceNumber >> 32n);
   const low = Number(sequenceNumber & 0xffffffffn);
   let dataAt = descriptorSectors(descriptorCount) * LOG_SECTOR;
   for (let index = 0; index < descriptorCount; index++) {
-    const descriptor = LOG_DESCRIPTOR.read(entry, descriptorAt(index));
-    if (descriptor.sequenceNumber !== sequenceNumber) return false;
-    if (descriptor.fileOffset % LOG_SECTOR !== 0) return false;
-    if (descriptor.signature === SIGNATURES.zeroDescriptor) {
-      if (descriptor.leadingBytes % BigInt(LOG_SECTOR) !== 0n) return false;
-      continue;
-    }
-    if (descriptor.signature !== SIGNATURES.dataDescriptor) return false;
+    if (view.getUint32(descriptorAt(index), true) === SIGNATURES.zeroDescriptor) continue;
     if (dataAt + LOG_SECTOR > entry.length) return false;
     if (view.getUint32(dataAt, true) !== SIGNATURES.dataSector) return false;
     if (view.getUint32(dataAt + 4, true) !== high) return false;

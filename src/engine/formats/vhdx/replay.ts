@@ -27,9 +27,11 @@ export interface LogFacts {
   readonly pending: PendingLog | undefined;
   /** It has entries, and none of its sequences is complete. */
   readonly isBroken: boolean;
+  /** It has entries that were only written in part. */
+  readonly isTorn: boolean;
 }
 
-const CLEAN: LogFacts = { pending: undefined, isBroken: false };
+const CLEAN: LogFacts = { pending: undefined, isBroken: false, isTorn: false };
 
 /**
  * Reads the log, where there is one that counts.
@@ -51,11 +53,11 @@ export async function readLog(storage: Storage, header: Header): Promise<LogFact
   const there = Math.max(0, Math.min(logLength, storage.size - logOffset));
   if (there === 0) return CLEAN;
   const log = new Log(await readPadded(storage, logOffset, logLength), header.logGuid);
-  const { active, hasEntries } = log.examine();
+  const { active, hasEntries, isTorn } = log.examine();
   const head = active?.at(-1);
-  if (active === undefined || head === undefined) return { ...CLEAN, isBroken: hasEntries };
+  if (active === undefined || head === undefined) return { ...CLEAN, isBroken: hasEntries, isTorn };
   const pending = { log, entries: active, sequenceNumber: head.fields.sequenceNumber };
-  return { pending, isBroken: false };
+  return { pending, isBroken: false, isTorn };
 }
 
 /**
