@@ -118,7 +118,7 @@ export class BochsDisk implements Disk {
     const { version, extent } = fields;
     return {
       // qemu-img says nothing of it.
-      ...{ clusterSize: undefined, encrypted: false, dirty: false, specific: undefined },
+      ...{ clusterSize: undefined, encrypted: false, dirty: undefined, specific: undefined },
       facts: [
         { key: 'subformat', value: 'growing' },
         { key: 'format-version', value: `${version >>> 16}` },

@@ -82,7 +82,7 @@ export class CloopDisk implements Disk {
     const { clusterSize } = this;
     return {
       // qemu-img says nothing of it.
-      ...{ clusterSize: undefined, encrypted: false, dirty: false, specific: undefined },
+      ...{ clusterSize: undefined, encrypted: false, dirty: undefined, specific: undefined },
       facts: [
         { key: 'format-version', value: '2.0' },
         { key: 'compression', value: 'zlib' },

@@ -7,6 +7,7 @@ import {
   COMMENT,
   END,
   IGNORE,
+  INVALID,
   MAX_LENGTH,
   MAX_SECTORS,
   TABLE,
@@ -39,8 +40,9 @@ const LEAST_TABLE = 244;
 /** Sectors that can be told apart as bytes. */
 const MOST_SECTORS = Number.MAX_SAFE_INTEGER / SECTOR;
 
-function fault(field: string, value: number, limit: number, message: string): never {
-  return imageFault('dmg', 'field', { field, value, limit, message });
+function fault(field: string, value: number, limit: number, reported?: string): never {
+  const more = reported === undefined ? {} : { reported };
+  return imageFault('dmg', 'field', { field, value, limit, message: INVALID, ...more });
 }
 
 /** Takes the tables one after the other, as qemu-img does. */
@@ -68,7 +70,7 @@ export class ChunkCollector {
       checkChunk({ ...chunk, type, index: this.#chunks.length });
       const first = firstSector + sector;
       if (first + chunk.sectors > MOST_SECTORS) {
-        fault('first sector', first, MOST_SECTORS, 'Invalid argument');
+        fault('first sector', first, MOST_SECTORS);
       }
       if (chunk.sectors === 0) continue;
       const [guest, size] = [first * SECTOR, chunk.sectors * SECTOR];

@@ -112,7 +112,7 @@ export class DmgDisk implements Disk {
     const compression = [...kinds].filter((name) => name !== '').join(', ');
     return {
       // qemu-img says nothing of it.
-      ...{ clusterSize: undefined, encrypted: false, dirty: false, specific: undefined },
+      ...{ clusterSize: undefined, encrypted: false, dirty: undefined, specific: undefined },
       facts: [
         { key: 'format-version', value: String(koly.version) },
         ...(compression === '' ? [] : [{ key: 'compression' as const, value: compression }]),

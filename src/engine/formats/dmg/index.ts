@@ -1,13 +1,13 @@
 /** Apple's disk images: read only. */
 import type { Values } from '../../binary/struct.ts';
 import { alignUp, SECTOR } from '../../binary/units.ts';
-import { ImageError } from '../../errors.ts';
+import { ImageError, isImageError } from '../../errors.ts';
 import { readPadded, type Storage } from '../../storage/storage.ts';
 import { imageFault } from '../fault.ts';
 import type { FormatDriver } from '../format.ts';
 import { ChunkCollector } from './chunks.ts';
 import { DmgDisk } from './image.ts';
-import { KOLY, KOLY_BYTES, KOLY_TEXT, MAX_TABLES } from './layout.ts';
+import { INVALID, KOLY, KOLY_BYTES, KOLY_TEXT, MAX_TABLES } from './layout.ts';
 import { isEncrypted } from './probe.ts';
 import { dataOfPropertyList, resourcesOf } from './table-bytes.ts';
 
@@ -17,10 +17,8 @@ const NO_TRAILER = 'Could not locate UDIF trailer in dmg file';
 
 type Koly = Values<typeof KOLY>;
 
-/** All that the real program says of most faults. */
 function refuse(field: string, value: number, limit: number | string = ''): never {
-  const message = 'Invalid argument';
-  return imageFault('dmg', 'table-place', { field, value, limit, message });
+  return imageFault('dmg', 'table-place', { field, value, limit, message: INVALID });
 }
 
 /** Where the trailer begins, as qemu-img looks for it. @throws ImageError invalid-image, unsupported-feature */
@@ -56,8 +54,7 @@ function checkPlaces(koly: Koly, end: number): void {
     if (offset >= end || length > end - offset) refuse(what, offset + length, end);
   }
   if (sectors > Number.MAX_SAFE_INTEGER / SECTOR) {
-    const message = 'Invalid argument';
-    imageFault('dmg', 'disk-size', { field: 'sectors', value: sectors, message });
+    imageFault('dmg', 'disk-size', { field: 'sectors', value: sectors, message: INVALID });
   }
   if (koly.segments > 1) {
     throw new ImageError('unsupported-feature', { feature: 'dmg images in several files' });
@@ -94,4 +91,15 @@ async function openDmg(storage: Storage): Promise<DmgDisk> {
   return new DmgDisk(storage, { koly, kolyAt: at, tables, chunks: collector.finish() });
 }
 
-export const dmgDriver: FormatDriver = { name: 'dmg', open: openDmg };
+/** The same; what is said of a fault has the name of the file. */
+async function openNamed(storage: Storage): Promise<DmgDisk> {
+  try {
+    return await openDmg(storage);
+  } catch (error) {
+    if (!isImageError(error, 'invalid-image') || error.details.message !== INVALID) throw error;
+    const message = `Could not open '${storage.name}': ${INVALID}`;
+    throw new ImageError('invalid-image', { ...error.details, message }, { cause: error });
+  }
+}
+
+export const dmgDriver: FormatDriver = { name: 'dmg', open: openNamed };

@@ -80,3 +80,6 @@ export const MAX_LENGTH = 64 * 1024 * 1024;
 export const MAX_SECTORS = MAX_LENGTH / 512;
 /** And of a property list; ours of a resource fork, too. Bytes. */
 export const MAX_TABLES = 16 * 1024 * 1024;
+
+/** All that the real program says of most faults, with the name of the file in front. */
+export const INVALID = 'Invalid argument';
