@@ -1,4 +1,4 @@
-import type { Change, CodecPool, HasherFactory } from '../engine/index.ts';
+import type { Change, CodecPool, HasherFactory, Scratch } from '../engine/index.ts';
 import type { Storage } from '../engine/storage/storage.ts';
 
 /** The reason in `open-failed` for a directory, a pipe and the like; the others are errno texts. */
@@ -33,6 +33,8 @@ export interface CommandHost {
    * @throws ImageError open-failed
    */
   contents?(name: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** Where disks in compressed files are unpacked to; without it, they are not looked for. */
+  readonly scratch?: Scratch;
   /** Threads that pack and unpack; without them it is done on the calling one. */
   readonly pool?: CodecPool | undefined;
   /** A faster way to digest than the engine's own, where the platform has one. */

@@ -22,6 +22,7 @@ import {
 import { errorText } from './messages.ts';
 import { fileName, isProtocol, refusedName, resolveName } from './names.ts';
 import { OptionFault } from './option-text.ts';
+import { openInside } from './wrapped.ts';
 
 export interface OpenRequest {
   name: string;
@@ -43,10 +44,10 @@ export interface OpenRequest {
   /** Opens the extents of an image of several files in place of `host.open`. */
   extentOpener?: (path: string) => Promise<Storage>;
   /**
-   * What opens the file of a backing image in place of `host.open`, or its data file; undefined
+   * What opens the file of a backing image in place of `host.open`, or its other files; undefined
    * where nothing else is to. The first backing image is at a depth of one.
    */
-  layerOpener?: (depth: number, kind: 'image' | 'data') => FileOpener | undefined;
+  layerOpener?: (depth: number, kind: 'image' | 'data' | 'extent') => FileOpener | undefined;
 }
 
 /** Opens a file by its name. */
@@ -214,7 +215,10 @@ class ChainOpener {
     // A format that was asked for goes before the options; that of an image goes behind them.
     const format = (known.name === undefined ? known.format : '') || (driver ?? known.format);
     if (driver !== undefined) engineFormat(format);
+    // What is opened by something else than the host is going to be written.
+    const isRead = this.#opener === undefined && known.name !== undefined && this.depth === 0;
     const opened = await this.#openFileOf(options, format, known.name);
+    if (isRead && format === '') opened.storage = await this.#unwrapped(opened.storage);
     const decided = await decideFormat(opened.storage, format);
     const { storage, window } =
       decided === 'raw' ? takeWindow(opened.storage, options) : { ...opened, window: undefined };
@@ -296,6 +300,13 @@ class ChainOpener {
     return { storage: await this.#openPath(path), file: { path, layers: [], window: undefined } };
   }
 
+  /** The one disk in an archive or a compressed file; the file itself where there is none. */
+  async #unwrapped(storage: Storage): Promise<Storage> {
+    const inner = await openInside(this.#context, storage, this.#quiet);
+    if (inner !== storage) this.#storages.push(inner);
+    return inner;
+  }
+
   async #openPath(path: string): Promise<Storage> {
     const open = this.#opener ?? ((file) => this.#context.host.open(file));
     this.#opener = undefined;
@@ -314,7 +325,9 @@ class ChainOpener {
     const refusal = refusedName(name);
     if (refusal !== undefined) throw new OptionFault(refusal);
     const path = resolveName(name, this.#node?.file.path ?? '');
-    const storage = await (this.#extentOpener ?? ((file) => this.#context.host.open(file)))(path);
+    const below = this.depth === 0 ? undefined : this.#layerOpener?.(this.depth, 'extent');
+    const opener = this.depth === 0 ? this.#extentOpener : below;
+    const storage = await (opener ?? ((file) => this.#context.host.open(file)))(path);
     this.#storages.push(storage);
     return storage;
   }

@@ -6,6 +6,7 @@ import {
   ImageError,
   offerBlockCipher,
   recover,
+  type Scratch,
   type Storage,
 } from '../../engine/index.ts';
 import type { CommandHost } from '../host.ts';
@@ -15,11 +16,16 @@ import { openFailure } from './errno.ts';
 import { FileStorage } from './file-storage.ts';
 import { nativeHasher } from './hasher.ts';
 import { hasJournal, journalPlace, openScratch, realPath } from './journal-file.ts';
+import { openTemporary, temporaryRoom } from './temporary.ts';
 
 export class NodeHost implements CommandHost {
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
   readonly hasher = nativeHasher;
+  readonly scratch: Scratch = {
+    open: () => openTemporary(),
+    limit: temporaryRoom(),
+  };
   /** Files that are open for reading, and how often: none of them may become a target. */
   readonly #sources = new Map<string, number>();
 
