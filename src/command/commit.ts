@@ -119,6 +119,7 @@ interface Task {
 /** Writes into the base; its file is as before, or has everything. */
 async function commitInto(context: Context, request: Request, task: Task): Promise<void> {
   const changes: { image?: Change; data?: Change } = {};
+  const extents: Change[] = [];
   const image = await openByName(context, {
     ...request,
     mode: 'read',
@@ -127,7 +128,8 @@ async function commitInto(context: Context, request: Request, task: Task): Promi
       if (depth !== task.depth) return undefined;
       return async (path) => {
         const change = await openChange(context, path);
-        changes[kind] = change;
+        if (kind === 'extent') extents.push(change);
+        else changes[kind] = change;
         return change.storage;
       };
     },
@@ -139,10 +141,12 @@ async function commitInto(context: Context, request: Request, task: Task): Promi
     await fill(context, image, base, task);
     if (base.format === 'qcow2') await verifyChange(changes.image.storage, context.signal);
     await changes.data?.apply({ signal: context.signal });
+    for (const extent of extents) await extent.apply({ signal: context.signal });
     await changes.image.apply({ signal: context.signal });
   } finally {
     await image.close();
     await changes.data?.storage.base.close();
+    for (const extent of extents) await extent.storage.base.close();
     await changes.image?.storage.base.close();
   }
 }
