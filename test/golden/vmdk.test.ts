@@ -158,7 +158,14 @@ describe.skipIf(!available)('convert', () => {
     [['-o', 'subformat=monolithicFlat'], 'zeros.raw'],
   ])('%s %s makes the same files', async (options, source) => {
     await forked();
-    await both(['convert', '-O', 'vmdk', ...(options as string[]), `../${String(source)}`, 'new.vmdk']);
+    await both([
+      'convert',
+      '-O',
+      'vmdk',
+      ...(options as string[]),
+      `../${String(source)}`,
+      'new.vmdk',
+    ]);
     expect(readdirSync('own')).toEqual(readdirSync('real'));
     expectSameFiles(made('new'));
     const compared = await qemuImg(['compare', source as string, 'own/new.vmdk']);

@@ -115,3 +115,6 @@ export const GRAIN_MARKER = struct({
   sector: u64le(0, 'sector of the disk that the grain begins with', 'count'),
   size: u32le(8, 'bytes that the packed grain takes'),
 });
+
+/** Bytes of a grain that is packed: it is unpacked in memory as a whole. Usually it has 64 KiB. */
+export const LARGEST_PACKED = 16 * 1024 * 1024;

@@ -5,7 +5,7 @@ import { ImageError } from '../../errors.ts';
 import { writeFresh, type Storage } from '../../storage/storage.ts';
 import type { ReadBelow } from '../format.ts';
 import type { GrainEditor } from './grain-editor.ts';
-import { GRAIN_MARKER, ZEROED } from './layout.ts';
+import { GRAIN_MARKER, LARGEST_PACKED, ZEROED } from './layout.ts';
 
 /** Takes what is written to a stretch of the disk. Guest offsets, bytes. */
 export interface SegmentWriter {
@@ -146,10 +146,16 @@ abstract class GrainWriter implements SegmentWriter {
         await this.grains.touch(part.table);
         table[part.entry] = ZEROED;
       } else {
-        await this.write(part.from, new Uint8Array(part.to - part.from));
+        await this.writeZeros(part.from, part.to);
       }
     }
     return changed;
+  }
+
+  private async writeZeros(from: number, to: number): Promise<void> {
+    for (let at = from; at < to; at += LARGEST_PACKED) {
+      await this.write(at, new Uint8Array(Math.min(LARGEST_PACKED, to - at)));
+    }
   }
 
   protected abstract mayZero(entry: number): boolean;
@@ -185,11 +191,10 @@ export class SparseWriter extends GrainWriter {
       if (isFresh && !this.grains.isTouched(part.table)) await this.grains.touch(part.table);
       const sector = isFresh ? this.#allocate(part, table) : this.#existing(entry);
       const host = sector * SECTOR + part.from - part.grain;
-      if (isFresh && !isWhole(part)) {
+      if (isFresh && entry === 0 && this.below !== undefined && !isWhole(part)) {
         await end();
-        const piece = bytes.subarray(part.from - offset, part.to - offset);
-        const whole = await this.composed(part, entry !== 0, piece);
-        await writeFresh(this.grains.storage, sector * SECTOR, whole);
+        await this.#copyAround(part, sector * SECTOR, this.below);
+        put = { host, from: part.from, to: part.to, fresh: true };
       } else if (put?.fresh === isFresh && put.host + put.to - put.from === host) {
         put.to = part.to;
       } else {
@@ -198,6 +203,21 @@ export class SparseWriter extends GrainWriter {
       }
     }
     await end();
+  }
+
+  /** The rest of a new grain is what lies below; without that, it is zeros by itself. */
+  async #copyAround(part: GrainPart, host: number, below: ReadBelow): Promise<void> {
+    const { grain, bytes, from, to } = part;
+    const rest = [
+      [grain, from],
+      [to, grain + bytes],
+    ] as const;
+    for (const [start, stop] of rest) {
+      for (let at = start; at < stop; at += ZEROS.length) {
+        const piece = await below(at, Math.min(ZEROS.length, stop - at));
+        await writeFresh(this.grains.storage, host + at - grain, piece);
+      }
+    }
   }
 
   #allocate(part: GrainPart, table: Uint32Array): number {

@@ -12,6 +12,7 @@ import {
   FLAG,
   HOSTED_HEADER,
   HOSTED_MAGIC,
+  LARGEST_PACKED,
   MARKER,
   MARKER_END,
   MARKER_FOOTER,
@@ -161,6 +162,10 @@ export function checkLayout(layout: SparseLayout): SparseLayout {
     const details = { field: 'grainSize', value: grainSectors, limit: LARGEST_GRAIN };
     const message = 'Invalid granularity, image may be corrupt';
     imageFault('vmdk', 'field', { ...details, message });
+  }
+  if (layout.compressed && grainSectors * SECTOR > LARGEST_PACKED) {
+    const details = { what: 'packed grain', value: String(grainSectors * SECTOR) };
+    throw new ImageError('too-large', { ...details, limit: LARGEST_PACKED });
   }
   if (grainSectors === 0) {
     const message = 'L1 entry size is invalid';

@@ -149,7 +149,10 @@ export class GrainTables {
     const kept = this.#kept;
     if (kept !== undefined && kept.first <= first && first < kept.first + kept.count) return kept;
     const { entriesPerTable, entrySize } = this.layout;
-    const some = Math.max(1, Math.min(count, this.windowTables));
+    const most = Math.min(count, this.windowTables, this.directory.length - first);
+    let some = 1;
+    // What is out of reach is no part of it: that is one run, and not one for each grain.
+    while (some < most && this.placeOf(first + some) !== INVALID) some++;
     const entries = new Float64Array(some * entriesPerTable).fill(NONE);
     const pieces: { offset: number; length: number; index: number }[] = [];
     const length = entriesPerTable * entrySize;
