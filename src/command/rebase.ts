@@ -1,5 +1,6 @@
 /** `qemu-img rebase`: another backing file for an image, or none. */
 import {
+  editDisk,
   editQcow2,
   FORMAT_NAMES,
   isImageError,
@@ -174,7 +175,10 @@ async function setBacking(
     return new CommandFailure(text);
   };
   const { disk } = image;
-  if (!(disk instanceof Qcow2Image)) throw refuse('Operation not supported');
+  if (!(disk instanceof Qcow2Image)) {
+    if (before === undefined && (await renameBacking(disk, name, format, refuse))) return;
+    throw refuse('Operation not supported');
+  }
   const writer = await editQcow2(disk);
   await before?.(disk, writer);
   const named = name !== undefined && name !== '';
@@ -189,5 +193,28 @@ async function setBacking(
   } catch (error) {
     if (!isImageError(error, 'header-full')) throw error;
     throw refuse('No space left in the file header');
+  }
+}
+
+/** The same in an image of another format. Returns false where the format cannot. */
+async function renameBacking(
+  disk: Disk,
+  name: string | undefined,
+  format: string | undefined,
+  refuse: (reason: string) => CommandFailure,
+): Promise<boolean> {
+  if (disk.format === 'raw') return false;
+  try {
+    const writer = await editDisk(disk);
+    if (writer.setBacking === undefined) return false;
+    const named = name !== undefined && name !== '';
+    if (named && format === undefined) throw refuse('backing format must be specified');
+    await writer.setBacking(named ? name : '', format ?? '');
+    await writer.flush();
+    return true;
+  } catch (error) {
+    if (isImageError(error, 'unsupported-feature')) return false;
+    if (!isImageError(error, 'header-full')) throw error;
+    throw refuse('No space left on device');
   }
 }
