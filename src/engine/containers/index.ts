@@ -16,15 +16,13 @@ import {
 } from './container.ts';
 import { DecodedStorage, decodeThrough, type Part } from './decoded-storage.ts';
 import type { Decoder } from './decoder.ts';
-import { detectContainer } from './detect.ts';
+import { containerOf } from './container-of.ts';
 import { GzipDecoder, gzipName } from './gzip.ts';
 import { Likeness } from './likeness.ts';
 import { openTarFile, readTar, type TarFile } from './tar.ts';
 import { xzDecoder, xzParts } from './xz.ts';
 import { openZipFile, peekZipFile, readZipFiles, type ListedZipFile } from './zip.ts';
 import { ZstdDecoder, zstdParts } from './zstd.ts';
-
-const FIRST = 1024;
 
 /**
  * Opens a file that others are wrapped in: lists them, and looks at the first bytes of each.
@@ -34,9 +32,7 @@ export async function openContainer(
   storage: Storage,
   options: OpenContainerOptions = {},
 ): Promise<Container | undefined> {
-  const { bytes, error } = await readFront(storage, FIRST);
-  if (bytes.length === 0 && error !== undefined) throw error;
-  const kind = detectContainer(bytes, storage.size);
+  const kind = await containerOf(storage);
   if (kind === undefined) return undefined;
   const whose = { name: storage.name, container: kind };
   try {
