@@ -2,10 +2,12 @@ import { describe, expect, it } from 'vitest';
 import {
   DESTINATIONS,
   destinationOf,
+  factsOf,
   judge,
   sizeFor,
   type DestinationId,
   type FileFacts,
+  type ImageInfo,
   type Reason,
 } from '../../src/engine/index.ts';
 
@@ -86,6 +88,30 @@ const CASES: [DestinationId, FileFacts, Partial<FileFacts>, Reason][] = [
   ['xcp-ng', DYNAMIC, { virtualSize: 2041 * GIB }, 'size-most'],
   ['utm', QCOW2, { hasBacking: true }, 'backing'],
 ];
+
+describe('what the rules see of an image', () => {
+  const info: ImageInfo = {
+    ...{ name: 'disk', format: 'vhdx', virtualSize: GIB, fileSize: GIB, allocatedSize: undefined },
+    ...{ clusterSize: 8 * MIB, encrypted: false, backing: undefined, snapshots: [] },
+    qcow2: undefined,
+    description: {
+      ...{ clusterSize: 8 * MIB, encrypted: false, dirty: false, specific: undefined, fields: [] },
+      facts: [
+        { key: 'subformat', value: 'dynamic' },
+        { key: 'log', value: 'to be replayed' },
+        { key: 'sector-size', value: 4096 },
+        { key: 'extents', value: 3 },
+      ],
+    },
+  };
+
+  it('takes the facts of the format', () => {
+    expect(factsOf(info)).toMatchObject({
+      ...{ format: 'vhdx', subformat: 'dynamic', unclean: true, sectorSize: 4096 },
+      ...{ severalFiles: true, virtualSize: GIB, geometrySize: GIB, container: '' },
+    });
+  });
+});
 
 describe('who takes a file', () => {
   it.each(CASES)('%s says why (%#)', (id, without, difference, reason) => {
