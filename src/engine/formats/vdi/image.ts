@@ -8,7 +8,7 @@ import { EntryTable, mapEntries } from '../entry-table.ts';
 import { clip, ExtentList } from '../extents.ts';
 import { imageFault } from '../fault.ts';
 import { fieldValues } from '../field-values.ts';
-import type { Disk, Extent, LayeredDisk } from '../format.ts';
+import type { Disk, DriverRequest, Extent, LayeredDisk } from '../format.ts';
 import { checkVdi } from './check.ts';
 import { parseHeader, type VdiHeader } from './header.ts';
 import {
@@ -23,11 +23,14 @@ import {
 } from './layout.ts';
 
 /** Opens one. @throws ImageError invalid-image and those of reading */
-export async function openVdi(storage: Storage, lenient: boolean): Promise<VdiDisk> {
+export async function openVdi(
+  storage: Storage,
+  { lenient, mode }: Pick<DriverRequest, 'lenient' | 'mode'>,
+): Promise<VdiDisk> {
   const header = parseHeader(await readPadded(storage, 0, HEADER_BYTES), lenient);
   const { mapOffset, blocks } = header.fields;
   const mapEnd = mapOffset + blocks * 4;
-  if (mapEnd > storage.size) {
+  if (mapEnd > storage.size && mode !== 'info') {
     // To go on would mean to take every missing entry for the first block.
     const message = `Image ends within its block map (at ${storage.size}, map ends at ${mapEnd})`;
     const [value, limit] = [mapEnd, storage.size];

@@ -5,6 +5,6 @@ import { openVdi } from './image.ts';
 
 export const vdiDriver: FormatDriver = {
   name: 'vdi',
-  open: (storage, { lenient }) => openVdi(storage, lenient),
+  open: openVdi,
   edit: editVdi,
 };
