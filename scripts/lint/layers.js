@@ -81,6 +81,7 @@ const LAYERS = [
       'engine/operations',
       'engine/contracts',
       'engine/formats',
+      'engine/destinations',
       'engine/guest',
       'engine/containers',
       'engine/codecs',

@@ -70,7 +70,7 @@ describe.skipIf(!available)('a volume', () => {
     ['compare', '-f', 'luks', 'v.luks', 'v.luks'],
     ['resize', 'v.luks', '+1M'],
   ])('%s %s %s %s %s', async (command, ...args) => {
-    await expectSame([command as string, ...ALL, ...args.filter((one) => one !== undefined)]);
+    await expectSame([command, ...ALL, ...args.filter((one) => one !== undefined)]);
   });
 
   it('cut short', async () => {
