@@ -1,5 +1,19 @@
-import { chooseTarget, hasSavePicker } from './files.ts';
-import { forecastConvert, type Known } from './forecast.ts';
+import type { Acceptance, DestinationId, SnapshotChoice, Target } from '../worker/api.ts';
+import { chooseTarget, chooseTargetFolder, hasSavePicker } from './files.ts';
+import { forecastConvert, type ConvertForecast, type Known } from './forecast.ts';
+import {
+  type ChoiceId,
+  diskSize,
+  fileSizeOf,
+  goalOf,
+  isPacked,
+  isPlain,
+  isSeveral,
+  suffixOf,
+  type TargetFormat,
+  type Wanted,
+  wantedDestination,
+} from './goal.ts';
 import { images } from './images.svelte.ts';
 import { jobs } from './jobs.svelte.ts';
 import { type OpenImage, planKey } from './open-image.svelte.ts';
@@ -7,32 +21,36 @@ import { lookAtDisk } from './plan.ts';
 import { toProblem } from './problem.ts';
 import { stored } from './stored.svelte.ts';
 import { suggestName } from './target.ts';
-import type { SnapshotChoice, Target } from '../worker/api.ts';
 
-/** Converts an image to raw. Needs a click or key when the person is to choose the place. */
-export async function convertToRaw(image: OpenImage): Promise<void> {
+/** Converts an image as it is wished. Needs a click or key when the person is to choose the place. */
+export async function convert(image: OpenImage): Promise<void> {
   const state = image.convert;
   if (image.opened === undefined || state.job !== undefined) return;
   forgetLast(image);
   const name = state.name.trim();
+  const wanted = wantedOf(image);
+  const forecast = forecastOf(image);
   try {
-    const target = await chooseWhere(image, name);
+    const target = await chooseWhere(image, name, isSeveral(wanted));
     if (target === undefined) {
       state.notChosen = true;
       return;
     }
     if (target.kind === 'handle') state.handle = target.handle;
+    if (target.kind === 'folder') state.folder = target.handle;
     const { verify, snapshot } = state;
     const { id } = image.opened;
-    const request = { kind: 'convert', image: id, snapshot, target, verify } as const;
-    const { info } = image;
-    const forecast = info && forecastConvert(info, knownOf(image), state.where, verify);
+    const goal = isPlain(wanted) ? undefined : goalOf(wanted);
+    const expected = forecast?.file.bytes;
+    const wish = { snapshot, goal, expected, target, verify };
+    const request = { kind: 'convert', image: id, ...wish } as const;
     const sparse = forecast?.exact === true && forecast.data < forecast.size / 2;
     state.result = await jobs.run<'convert'>(request, image.name, {
       heavy: sparse ? forecast.data : undefined,
       running: (job) => (state.job = job),
       left: (left) => (state.left = left),
     });
+    state.after = wanted;
   } catch (error) {
     const problem = toProblem(error, name);
     if (problem.code === 'cancelled') state.cancelled = true;
@@ -42,14 +60,44 @@ export async function convertToRaw(image: OpenImage): Promise<void> {
   await stored.load();
 }
 
-async function chooseWhere(image: OpenImage, name: string): Promise<Target | undefined> {
+async function chooseWhere(
+  image: OpenImage,
+  name: string,
+  several: boolean,
+): Promise<Target | undefined> {
   if (image.convert.where === 'browser') {
     // So that the browser does not clear it away when room gets short. Chromium does not ask.
     if (hasSavePicker()) void navigator.storage.persist();
     return { kind: 'private', name };
   }
+  if (several) {
+    const handle = await chooseTargetFolder();
+    return handle === undefined ? undefined : { kind: 'folder', handle, name };
+  }
   const handle = await chooseTarget(name);
   return handle === undefined ? undefined : { kind: 'handle', handle };
+}
+
+/** What is wished of the image, as far as it is possible. */
+export function wantedOf({ convert: state, opened }: OpenImage): Wanted {
+  const { format, chosen, destination: id } = state;
+  return { format, chosen, destination: wantedDestination(opened?.destinations ?? [], id) };
+}
+
+/** What a conversion will cost, and how long its file will be. */
+export interface Forecast extends ConvertForecast {
+  file: ReturnType<typeof fileSizeOf>;
+}
+
+/** Looks ahead at the conversion that is wished. */
+export function forecastOf(image: OpenImage): Forecast | undefined {
+  const { info, convert: state } = image;
+  if (info === undefined) return undefined;
+  const wanted = wantedOf(image);
+  const size = diskSize(wanted, info);
+  const way = { packs: isPacked(wanted), staged: !isPlain(wanted) };
+  const forecast = forecastConvert(info, knownOf(image), state.where, state.verify, way);
+  return { ...forecast, size, file: fileSizeOf(wanted, size, forecast.data) };
 }
 
 /** What was found out of the disk that is to be converted. */
@@ -61,11 +109,47 @@ export function knownOf(image: OpenImage): Known {
 
 /** Chooses what is converted: the disk as it is now, or as a snapshot keeps it. */
 export function chooseSnapshot(image: OpenImage, snapshot: SnapshotChoice | undefined): void {
-  const state = image.convert;
-  const wasSuggested = state.name === suggestName(image.name, state.snapshot?.name);
-  state.snapshot = snapshot;
-  if (wasSuggested) state.name = suggestName(image.name, snapshot?.name);
+  renaming(image, () => {
+    image.convert.snapshot = snapshot;
+  });
   void lookAtDisk(image, snapshot);
+}
+
+/** Chooses a format; for nobody in particular. */
+export function chooseFormat(image: OpenImage, format: TargetFormat): void {
+  renaming(image, () => {
+    image.convert.destination = undefined;
+    image.convert.format = format;
+  });
+}
+
+/** Chooses what the destination takes; the first one where it is not said which. */
+export function chooseDestination(image: OpenImage, id?: DestinationId): void {
+  const [first] = destinationsByName(image);
+  renaming(image, () => {
+    image.convert.destination = id ?? first?.id;
+  });
+}
+
+/** Chooses something about the format. */
+export function chooseOption(image: OpenImage, id: ChoiceId, value: string): void {
+  const state = image.convert;
+  state.chosen = { ...state.chosen, [id]: value };
+}
+
+/** Those that a file can be made for, by their names. */
+export function destinationsByName({ opened }: OpenImage): Acceptance[] {
+  return [...(opened?.destinations ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The name for the result goes with the wishes as long as nobody has changed it. */
+function renaming(image: OpenImage, change: () => void): void {
+  const state = image.convert;
+  const suggested = (): string =>
+    suggestName(image.diskName, state.snapshot?.name, suffixOf(wantedOf(image)));
+  const wasSuggested = state.name === suggested();
+  change();
+  if (wasSuggested) state.name = suggested();
 }
 
 /** Puts the last result out of sight; the wishes stay. */
@@ -73,6 +157,8 @@ export function forgetLast(image: OpenImage): void {
   const state = image.convert;
   state.result = undefined;
   state.handle = undefined;
+  state.folder = undefined;
+  state.after = undefined;
   state.problem = undefined;
   state.cancelled = false;
   state.left = undefined;
@@ -83,12 +169,47 @@ export function forgetLast(image: OpenImage): void {
 
 /** Opens what a conversion made, as an image of its own. */
 export async function openResult(image: OpenImage): Promise<void> {
-  const { handle, result } = image.convert;
+  const { handle, folder, result } = image.convert;
   if (result === undefined) return;
-  if (handle !== undefined) await images.open([{ file: await handle.getFile(), handle }]);
-  else {
-    const { name } = result;
-    const file = await stored.file(name);
-    await images.open([{ file, handle: undefined, own: true, stored: name }]);
+  if (handle !== undefined) {
+    await images.open([{ file: await handle.getFile(), handle }]);
+    return;
   }
+  const made = result.files.map(async ({ name }) => {
+    if (folder !== undefined) {
+      const own = await folder.getFileHandle(name);
+      return { file: await own.getFile(), handle: own };
+    }
+    return { file: await stored.file(name), handle: undefined, own: true, stored: name };
+  });
+  await images.open(await Promise.all(made));
+}
+
+/** Gives all files of the result out as downloads, one after the other. */
+export async function downloadResult(image: OpenImage): Promise<void> {
+  for (const { name } of image.convert.result?.files ?? []) await stored.save(name);
+  image.convert.downloaded = true;
+}
+
+/** Copies them into a folder that the person chooses. Needs a click or key. */
+export async function saveResult(image: OpenImage): Promise<void> {
+  const { result } = image.convert;
+  const folder = await chooseTargetFolder();
+  if (folder === undefined || result === undefined) return;
+  try {
+    for (const { name } of result.files) {
+      const handle = await folder.getFileHandle(name, { create: true });
+      const file = await stored.file(name);
+      await file.stream().pipeTo(await handle.createWritable());
+    }
+    image.convert.downloaded = true;
+  } catch (error) {
+    image.convert.problem = toProblem(error, result.name);
+  }
+}
+
+/** Deletes what the browser keeps of the result. */
+export async function deleteResult(image: OpenImage): Promise<void> {
+  for (const { name } of image.convert.result?.files ?? []) await stored.remove(name);
+  image.convert.deleted = true;
 }

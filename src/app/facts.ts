@@ -1,4 +1,5 @@
 import type { ChainFile, ImageInfo, LuksInfo } from '../worker/api.ts';
+import { foreignFacts } from './format-facts.ts';
 import type { OpenImage } from './open-image.svelte.ts';
 import { bytes, exactBytes, moment, percent } from './units.ts';
 import { words } from './words.svelte.ts';
@@ -104,9 +105,7 @@ function fileFacts(info: ImageInfo): Fact[] {
 function formatFacts(info: ImageInfo): Fact[] {
   const { overview } = words.image;
   const { qcow2 } = info;
-  if (qcow2 === undefined) {
-    return [{ ...plain('format', overview.format, overview.raw), note: overview.rawNote }];
-  }
+  if (qcow2 === undefined) return foreignFacts(info);
   const facts: Fact[] = [
     {
       ...plain('format', overview.format, overview.qcow2(qcow2.version)),

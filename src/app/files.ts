@@ -93,6 +93,20 @@ export async function chooseTarget(name: string): Promise<FileSystemFileHandle |
   }
 }
 
+export function hasFolderPicker(): boolean {
+  return typeof globalThis.showDirectoryPicker === 'function';
+}
+
+/** Asks for a folder to write into; undefined when the person changed their mind. */
+export async function chooseTargetFolder(): Promise<FileSystemDirectoryHandle | undefined> {
+  try {
+    return await showDirectoryPicker({ id: 'results', mode: 'readwrite' });
+  } catch (error) {
+    if (isAbort(error)) return undefined;
+    throw error;
+  }
+}
+
 /**
  * Gives a file out as a download. Its address is kept until the page closes: the browser may read
  * it for many minutes, and it costs no memory.

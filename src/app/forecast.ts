@@ -6,6 +6,7 @@ import type { CheckReport, ConvertPlan, ImageInfo } from '../worker/api.ts';
  */
 export const READ = 700e6;
 const INFLATE = 150e6;
+const DEFLATE = 40e6;
 export const PRIVATE_WRITE = 1000e6;
 export const PLACE_WRITE = 270e6;
 export const DOWNLOAD = 340e6;
@@ -17,18 +18,24 @@ const RANDOM_READ = 0.0008;
 /** Time for one table entry, seconds. */
 const TABLE_ENTRY = 40e-9;
 
+/** Of any work, seconds. */
+const LEAST = 0.05;
+
 /** Seconds that a check will about take; undefined where there is nothing to check. */
 export function checkSeconds(info: ImageInfo): number | undefined {
+  if (info.format === 'raw' || info.format === 'luks') return undefined;
+  // Their checks unpack everything.
+  if (info.format === 'dmg' || info.format === 'cloop') return info.fileSize / INFLATE;
   const cluster = info.clusterSize;
-  if (cluster === undefined || info.qcow2 === undefined) return undefined;
+  if (cluster === undefined) return LEAST;
   const layers = 1 + info.snapshots.length;
   const mapped = Math.min(info.virtualSize, info.fileSize * 4);
   const tables = Math.ceil(mapped / (cluster * (cluster / 8))) * layers;
   const entries = (tables * cluster) / 8 + info.fileSize / cluster;
-  return 0.05 + tables * RANDOM_READ + entries * TABLE_ENTRY;
+  return LEAST + tables * RANDOM_READ + entries * TABLE_ENTRY;
 }
 
-/** What a conversion to raw will do, in numbers. */
+/** What a conversion will do, in numbers. */
 export interface ConvertForecast {
   /** Apparent size of the result, bytes. */
   size: number;
@@ -44,6 +51,12 @@ export interface ConvertForecast {
   downloadSeconds: number;
 }
 
+/** How an image is made: all of it compressed, or in private storage before it goes to its place. */
+export interface MakingWay {
+  packs: boolean;
+  staged: boolean;
+}
+
 /** What was found out of a disk so far: a look at its tables or a check make a forecast exact. */
 export interface Known {
   plan?: ConvertPlan | undefined;
@@ -56,20 +69,24 @@ export function forecastConvert(
   known: Known,
   where: 'place' | 'browser',
   verify: boolean,
+  { packs, staged }: MakingWay = { packs: false, staged: false },
 ): ConvertForecast {
   const size = info.virtualSize;
   const { data, packed, exact, unknown } = dataToCopy(info, known);
   const plain = data - packed;
   const reading = plain / READ + packed / INFLATE;
-  const writing = data / (where === 'place' ? PLACE_WRITE : PRIVATE_WRITE);
-  const browserCheckSeconds = where === 'place' ? size / BROWSER_CHECK : 0;
+  const isPlace = where === 'place';
+  const writing =
+    data / (isPlace && !staged ? PLACE_WRITE : PRIVATE_WRITE) + (packs ? data / DEFLATE : 0);
+  const placing = isPlace && staged ? data / PLACE_WRITE : 0;
+  const browserCheckSeconds = isPlace ? size / BROWSER_CHECK : 0;
   const verifying = verify ? reading + data / READ : 0;
   return {
     size,
     data,
     exact,
     unknown,
-    seconds: Math.max(reading, writing) + verifying + browserCheckSeconds,
+    seconds: Math.max(reading, writing) + placing + verifying + browserCheckSeconds,
     browserCheckSeconds,
     downloadSeconds: where === 'browser' ? size / DOWNLOAD : 0,
   };

@@ -26,6 +26,17 @@ const GARBAGE: FindingKind[] = [
   'overlap',
 ];
 
+/** What does not count as damage, and yet should be known before the image is relied on. */
+const REMARKS: FindingKind[] = [
+  'header-copy',
+  'header-checksum',
+  'table-copy',
+  'size-contradiction',
+  'parent-changed',
+  'extension-damaged',
+  'content-checksum',
+];
+
 function hasGarbage(report: CheckReport): boolean {
   return GARBAGE.some((kind) => (report.findingCounts[kind] ?? 0) > 0);
 }
@@ -41,16 +52,27 @@ export function isCutOff(image: OpenImage): boolean {
 export function healthOf(image: OpenImage): Health {
   const { health } = words.image;
   const { report, job } = image.check;
-  const info = image.info;
-  if (info?.qcow2 === undefined) {
-    return { tone: 'unknown', word: health.none, explanation: health.explain.none };
+  const { info } = image;
+  const noticed = image.opened?.findings ?? [];
+  const { explain } = health;
+  if (info === undefined || info.format === 'raw') {
+    return { tone: 'unknown', word: health.none, explanation: explain.none };
   }
   if (report !== undefined) return verdict(report, info.clusterSize ?? 0);
   if (isCutOff(image)) {
     return { tone: 'bad', word: health.incomplete, explanation: health.explain.incomplete };
   }
-  if (info.qcow2.corrupt) {
+  if (info.qcow2?.corrupt === true) {
     return { tone: 'bad', word: health.markedCorrupt, explanation: health.explain.markedCorrupt };
+  }
+  if (job === undefined && noticed.length > 0) {
+    const unclean = noticed.some(({ kind }) => kind === 'log-pending' || kind === 'dirty');
+    return unclean
+      ? { tone: 'warn', word: health.unclean, explanation: explain.unclean }
+      : { tone: 'warn', word: health.noted, explanation: explain.noted };
+  }
+  if (image.opened?.check === 'none') {
+    return { tone: 'unknown', word: health.none, explanation: explain.nothing };
   }
   if (job !== undefined) {
     return { tone: 'busy', word: health.checking, explanation: health.explain.unknown };
@@ -86,8 +108,11 @@ export function verdict(report: CheckReport, clusterSize: number): Health {
       explanation: explain.wasted(size),
     };
   }
-  if ((has.dirty ?? 0) > 0) {
+  if ((has.dirty ?? 0) + (has['log-pending'] ?? 0) > 0) {
     return { tone: 'warn', word: health.unclean, explanation: explain.unclean };
+  }
+  if (REMARKS.some((kind) => (has[kind] ?? 0) > 0)) {
+    return { tone: 'warn', word: health.noted, explanation: explain.noted };
   }
   return { tone: 'good', word: health.healthy, explanation: explain.healthy };
 }

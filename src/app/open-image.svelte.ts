@@ -3,17 +3,19 @@ import type {
   CheckReport,
   ConvertPlan,
   ConvertResult,
+  DestinationId,
   ImageInfo,
   LeftBehind,
-  OpenedImage,
   ManifestVerdict,
+  OpenedImage,
   PendingChanges,
   SnapshotChoice,
-} from '../worker/api.ts';
   WrappedChoice,
+} from '../worker/api.ts';
 import { ChecksumState } from './checksum-state.svelte.ts';
 import { ChangesState } from './changes-state.svelte.ts';
 import type { Chosen } from './files.ts';
+import type { Chosen as ChosenOptions, TargetFormat, Wanted } from './goal.ts';
 import type { RunningJob } from './jobs.svelte.ts';
 import type { Problem } from './problem.ts';
 
@@ -35,6 +37,11 @@ export class CheckState {
 export class ConvertState {
   /** Name of the result. */
   name = $state('');
+  /** The destination that it is to be for; undefined: `format` counts. */
+  destination = $state<DestinationId>();
+  format = $state<TargetFormat>('raw');
+  /** What was chosen about the format. */
+  chosen = $state.raw<ChosenOptions>({});
   /** The snapshot to be converted; undefined for the disk as it is now. */
   snapshot = $state.raw<SnapshotChoice>();
   where = $state<'place' | 'browser'>('browser');
@@ -43,6 +50,9 @@ export class ConvertState {
   result = $state.raw<ConvertResult>();
   /** Where the result is, when it went to a place that the person chose. */
   handle = $state.raw<FileSystemFileHandle>();
+  folder = $state.raw<FileSystemDirectoryHandle>();
+  /** What was wished when the result was made. */
+  after = $state.raw<Wanted>();
   problem = $state.raw<Problem>();
   cancelled = $state(false);
   left = $state.raw<LeftBehind>();
@@ -81,16 +91,6 @@ export interface SearchResult {
   cut: boolean;
 }
 
-let keys = 0;
-
-/** One file that the person opened, with all that is known of it. Big data is never deep state. */
-export class OpenImage {
-  readonly key = ++keys;
-  chosen = $state.raw<Chosen>() as Chosen;
-  phase = $state<'opening' | 'open' | 'failed'>('opening');
-  opened = $state.raw<OpenedImage>();
-  problem = $state.raw<Problem>();
-  /** Taken as a raw disk because the person said so. */
 /** What is known of the file that a disk is inside of. */
 export class WrappedState {
   /** Its content is no disk but has others in it: by now, that is known. */
@@ -105,9 +105,21 @@ export class WrappedState {
   problem = $state.raw<Problem>();
 }
 
+let keys = 0;
+
+/** One file that the person opened, with all that is known of it. Big data is never deep state. */
+export class OpenImage {
+  readonly key = ++keys;
+  chosen = $state.raw<Chosen>() as Chosen;
+  phase = $state<'opening' | 'open' | 'failed'>('opening');
+  opened = $state.raw<OpenedImage>();
+  problem = $state.raw<Problem>();
+  /** Taken as a raw disk because the person said so. */
   raw = $state(false);
   /** The file on disk is not the one that was opened any more. */
   changed = $state(false);
+  /** What its file is wrapped in was opened, or is being opened. */
+  wrapped = $state.raw(new WrappedState());
   files = $state.raw(new ChainState());
   /** The file of the chain whose passphrase is being asked for. */
   unlocking = $state.raw<ChainFile>();
@@ -118,8 +130,6 @@ export class WrappedState {
   convert = $state.raw(new ConvertState());
   checksum = $state.raw(new ChecksumState());
   changes = $state.raw(new ChangesState());
-  /** What its file is wrapped in was opened, or is being opened. */
-  wrapped = $state.raw(new WrappedState());
   /** The person wants to close it although changes are not saved, and is asked. */
   closing = $state(false);
 
@@ -129,6 +139,12 @@ export class WrappedState {
 
   get name(): string {
     return this.chosen.file.name;
+  }
+
+  /** What its disk is called: in a wrapper, as the file there. */
+  get diskName(): string {
+    const entry = this.opened?.inside.at(-1)?.entry;
+    return entry?.split(/[/\\]/).at(-1) ?? this.name;
   }
 
   get info(): ImageInfo | undefined {
@@ -141,12 +157,7 @@ export class WrappedState {
       this.check.job !== undefined ||
       this.convert.job !== undefined ||
       this.changes.job !== undefined ||
-  /** What its disk is called: in a wrapper, as the file there. */
-  get diskName(): string {
-    const entry = this.opened?.inside.at(-1)?.entry;
-    return entry?.split(/[/\\]/).at(-1) ?? this.name;
-  }
-
+      this.wrapped.job !== undefined ||
       this.checksum.busy
     );
   }
@@ -157,7 +168,6 @@ export class WrappedState {
   }
 
   /** Changes that would be lost if the app were closed now. */
-      this.wrapped.job !== undefined ||
   get unsaved(): number {
     const { pending } = this;
     return pending === undefined || pending === this.changes.saved ? 0 : pending.edits.length;

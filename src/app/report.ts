@@ -36,13 +36,16 @@ const ORDER: Severity[] = ['corruption', 'error', 'notice', 'leak'];
 const IN_TEXT = 50;
 
 /** The findings by kind, with the true count of each kind. */
-export function groupFindings(report: CheckReport): FindingGroup[] {
+export function groupFindings({
+  findings,
+  findingCounts,
+}: Pick<CheckReport, 'findings' | 'findingCounts'>): FindingGroup[] {
   const groups = new Map<FindingKind, FindingGroup>();
-  for (const finding of report.findings) {
+  for (const finding of findings) {
     const group = groups.get(finding.kind) ?? {
       kind: finding.kind,
       severity: finding.severity,
-      total: report.findingCounts[finding.kind] ?? 0,
+      total: findingCounts[finding.kind] ?? 0,
       findings: [],
     };
     group.findings.push(finding);
@@ -50,6 +53,13 @@ export function groupFindings(report: CheckReport): FindingGroup[] {
     groups.set(finding.kind, group);
   }
   return [...groups.values()].sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
+}
+
+/** What was found while an image was opened and its check, if there was one, does not say again. */
+export function noticedGroups(image: OpenImage): FindingGroup[] {
+  const counts = image.check.report?.findingCounts ?? {};
+  const findings = (image.opened?.findings ?? []).filter(({ kind }) => (counts[kind] ?? 0) === 0);
+  return groupFindings({ findings, findingCounts: {} });
 }
 
 /** Where in the file: `0x50000`, with the length when it is known. */
@@ -72,6 +82,7 @@ export function guestPlace(finding: Finding): string {
 /** The numbers of a finding: `refcount 2 · references 1`. */
 export function valuesOf(finding: Finding): string {
   return Object.entries(finding.values)
+    .filter(([name]) => name !== 'message')
     .map(([name, value]) => `${name} ${value}`)
     .join(' · ');
 }

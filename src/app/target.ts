@@ -7,15 +7,18 @@ export const IN_MEMORY_LIMIT = 2 ** 30;
 /** Longer than this, and a result in the browser with a download is the better offer. Seconds. */
 const PATIENCE = 20;
 
+/** Ends of names that say what a file is, and are of no use in the name of another format. */
+const KNOWN = /\.(qcow2?|img|raw|vmdk|vdi|vhdx?|qed|hdd|hds|ova|dmg|luks)(\.(gz|xz|bz2|zst))?$/i;
+
 /**
- * `web-01.qcow2` gives `web-01.raw`, its snapshot `clean` gives `web-01-clean.raw`; a name that ends
- * in .raw already is not offered again.
+ * `web-01.qcow2` gives `web-01.raw`, its snapshot `clean` gives `web-01-clean.raw`; the name of the
+ * source itself is not offered again.
  */
-export function suggestName(source: string, snapshot = ''): string {
-  const stem = source.replace(/\.(qcow2?|img|raw)$/i, '');
-  const suffix = snapshot === '' ? '' : `-${snapshot.replace(/[^\p{L}\p{N}._-]+/gu, '_')}`;
-  const name = `${stem === '' ? 'disk' : stem}${suffix}.raw`;
-  return name === source ? `${stem}-copy.raw` : name;
+export function suggestName(source: string, snapshot = '', suffix = '.raw'): string {
+  const stem = source.replace(KNOWN, '');
+  const middle = snapshot === '' ? '' : `-${snapshot.replace(/[^\p{L}\p{N}._-]+/gu, '_')}`;
+  const name = `${stem === '' ? 'disk' : stem}${middle}${suffix}`;
+  return name === source ? `${stem}-copy${suffix}` : name;
 }
 
 /** `web-01.qcow2` gives `web-01-changed.qcow2`. */
@@ -35,7 +38,7 @@ export function suggestWhere(
   return forecastConvert(info, {}, 'place', true).seconds <= PATIENCE ? 'place' : 'browser';
 }
 
-/** What a conversion is of, for {@link rawCommand}. */
+/** What a conversion is of, for {@link sourceWords}. */
 export interface CommandSource {
   name: string;
   format: string;
@@ -44,19 +47,17 @@ export interface CommandSource {
   encrypted: boolean;
 }
 
-/** The command line that does the same, quoted for a shell where needed. */
-export function rawCommand(source: CommandSource, target: string): string {
+/** What `qemu-img convert` is told of a source, with the options of the target before its name. */
+export function sourceWords(source: CommandSource, target: string): string {
   const { name, format, snapshot, encrypted } = source;
   const which = snapshot === undefined ? '' : `-l ${quote(`snapshot.id=${snapshot}`)} `;
-  const to = `${which}-O raw`;
-  if (!encrypted) {
-    return `qemu-img convert -f ${format} ${to} ${quote(name)} ${quote(target)}`;
-  }
+  if (!encrypted) return `-f ${format} ${which}${target} ${quote(name)}`;
   // A passphrase on a command line would be seen by everybody on that computer.
   const secret = '--object secret,id=key,file=passphrase.txt';
   const file = name.replaceAll(',', ',,');
-  const options = `driver=${format},encrypt.key-secret=key,file.filename=${file}`;
-  return `qemu-img convert ${secret} --image-opts ${quote(options)} ${to} ${quote(target)}`;
+  const key = format === 'luks' ? 'key-secret' : 'encrypt.key-secret';
+  const options = `driver=${format},${key}=key,file.filename=${file}`;
+  return `${secret} --image-opts ${quote(options)} ${which}${target}`;
 }
 
 /** A word for a POSIX shell (and for the console here). */

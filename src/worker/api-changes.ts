@@ -12,7 +12,7 @@ import type {
 } from '../engine/formats/qcow2/repair/plan.ts';
 import type { CheckReport } from '../engine/operations/check-report.ts';
 import type { ResizePlan } from '../engine/operations/resize.ts';
-import type { ImageId, OpenedImage, PrivateFile, SnapshotChoice, Target } from './api.ts';
+import type { ImageId, OpenedImage, PrivateFile, SnapshotChoice, FileTarget } from './api.ts';
 
 export type { RepairChoice, RepairClass, RepairKind, RepairPlan, ResizePlan };
 
@@ -94,7 +94,7 @@ export interface Foresight {
 /** How changes are saved. */
 export type Way =
   /** A new file with all of the image; the old one stays. */
-  | { kind: 'copy'; target: Target; verify: boolean }
+  | { kind: 'copy'; target: FileTarget; verify: boolean }
   /** Into the file itself, for which writing is allowed. */
   | { kind: 'local'; handle: FileSystemFileHandle; undo: boolean }
   /** Into the file itself, which lies in private storage under this name. */

@@ -181,12 +181,29 @@ export interface OpenOptions {
   raw?: boolean;
 }
 
-/** Where a result goes. */
-export type Target =
+/** Where a result of one file goes. */
+export type FileTarget =
   /** A file that the person chose; changes become visible when the browser closes it. */
   | { kind: 'handle'; handle: FileSystemFileHandle }
   /** A file in the browser's private storage, given out as a download afterwards. */
   | { kind: 'private'; name: string };
+
+/** Where a result goes. */
+export type Target =
+  | FileTarget
+  /** Files beside each other in a folder that the person chose; `name` is that of the first. */
+  | { kind: 'folder'; handle: FileSystemDirectoryHandle; name: string };
+
+/** What a conversion makes. */
+export type Goal =
+  /** `options` as `-o` takes them; `compress`: what can be packed is. */
+  | {
+      kind: 'format';
+      format: FormatName;
+      options: Readonly<Record<string, string>>;
+      compress: boolean;
+    }
+  | { kind: 'destination'; id: DestinationId };
 
 export type JobRequest =
   | { kind: 'check'; image: ImageId }
@@ -196,6 +213,8 @@ export type JobRequest =
   | EditRequest
   | ForeseeRequest
   | SaveRequest
+  | UnwrapRequest
+  | ManifestRequest
   | { kind: 'command'; line: string };
 
 export interface ConvertRequest {
@@ -203,6 +222,10 @@ export interface ConvertRequest {
   image: ImageId;
   /** The disk as this internal snapshot keeps it; without it, as it is now. */
   snapshot?: SnapshotChoice | undefined;
+  /** A raw disk by default. */
+  goal?: Goal | undefined;
+  /** Bytes that the result will take, as far as known. */
+  expected?: number | undefined;
   target: Target;
   verify: boolean;
 }
@@ -213,8 +236,6 @@ export interface PlanRequest {
   image: ImageId;
   snapshot?: SnapshotChoice | undefined;
 }
-  | UnwrapRequest
-  | ManifestRequest
 
 /** Both, because neither alone has to be unique. */
 export interface SnapshotChoice {
@@ -242,14 +263,19 @@ export interface JobResults {
   edit: EditResult;
   foresee: Foresight;
   save: SaveResult;
+  unwrap: UnwrapResult;
+  manifest: ManifestVerdict[];
 }
 
 export interface ConvertResult {
-  /** Name and apparent size of the result, bytes. */
+  /** Name of the result, or of the first of its files. */
   name: string;
+  /** Bytes of the disk in it. */
   size: number;
-  /** Guest bytes that were copied; the rest of `size` are zeros, not written. */
+  /** Guest bytes that were copied; the rest of the disk are zeros, not written. */
   copied: number;
+  /** All files that it consists of; apparent sizes, bytes. */
+  files: { name: string; size: number }[];
   /** Whether the result was read again and compared with the source. */
   verified: boolean;
   milliseconds: number;
@@ -263,8 +289,6 @@ export interface ChecksumResult extends ChecksumReport {
 /** A list of checksums (or one digest) as text, and a file with the digests known of it. */
 export interface ListQuestion {
   text: string;
-  unwrap: UnwrapResult;
-  manifest: ManifestVerdict[];
   name: string;
   digests: Partial<Record<HashName, string>>;
 }
@@ -355,6 +379,8 @@ export interface EngineApi {
   /** Changes that a dead worker left in the middle, resolved when this one started. */
   recoveredChanges(): Promise<RecoveredChange[]>;
   close(image: ImageId): Promise<void>;
+  /** Forgets what was unpacked for a choice that nobody makes any more. */
+  leaveChoice(session: number): Promise<void>;
   /** What published checksums say of a file. */
   askList(question: ListQuestion): Promise<ListAnswer>;
   /**
@@ -371,5 +397,3 @@ export interface EngineApi {
   privateFile(name: string): Promise<File>;
   deletePrivateFile(name: string): Promise<void>;
 }
-  /** Forgets what was unpacked for a choice that nobody makes any more. */
-  leaveChoice(session: number): Promise<void>;

@@ -1,12 +1,9 @@
 import {
   checkImage,
   type CheckReport,
-  compareDisks,
   convertToRaw,
-  type Disk,
   ImageError,
   planConvert,
-  type Progress,
   throwIfCancelled,
 } from '../engine/index.ts';
 import type {
@@ -16,8 +13,10 @@ import type {
   ConvertResult,
   EditRequest,
   EditResult,
+  FileTarget,
   ForeseeRequest,
   Foresight,
+  Goal,
   JobEvent,
   JobId,
   JobRequest,
@@ -34,6 +33,7 @@ import type { JobContext } from './job.ts';
 import { Meter } from './meter.ts';
 import { Output } from './output.ts';
 import { openResult } from './results.ts';
+import { verifyCopy } from './verify.ts';
 import { toWire } from './wire.ts';
 import { unwrap, verifyAppliance } from './wrapped.ts';
 import { RecordingStorage, WrittenDisk } from './written.ts';
@@ -147,11 +147,27 @@ async function plan(request: PlanRequest, context: JobContext): Promise<ConvertP
 }
 
 async function convert(request: ConvertRequest, context: JobContext): Promise<ConvertResult> {
+  const { goal } = request;
+  const { target } = request;
+  const isPlain = goal === undefined || (goal.kind === 'format' && goal.format === 'raw');
+  if (isPlain && target.kind !== 'folder') return convertPlain(request, target, context);
+  const { convertTo } = await import('./make.ts');
+  return convertTo(request, goal ?? PLAIN, context);
+}
+
+const PLAIN: Goal = { kind: 'format', format: 'raw', options: {}, compress: false };
+
+/** To a raw file, which is written straight where it belongs. */
+async function convertPlain(
+  request: ConvertRequest,
+  place: FileTarget,
+  context: JobContext,
+): Promise<ConvertResult> {
   const started = performance.now();
   const { signal, progress } = context;
   const disk = await context.images.disk(request.image, request.snapshot);
   const files = context.images.files(request.image);
-  const result = await openResult(request.target, { files, size: disk.size }, context);
+  const result = await openResult(place, { files, size: disk.size }, context);
   try {
     const pool = codecPool();
     const target = new RecordingStorage(result.storage, disk.size);
@@ -160,30 +176,21 @@ async function convert(request: ConvertRequest, context: JobContext): Promise<Co
     await result.written();
     if (request.verify) {
       const copy = new WrittenDisk(await result.reader(), target.written);
-      await verify(disk, copy, context);
+      if (copy.size !== disk.size) {
+        const offset = Math.min(copy.size, disk.size);
+        throw new ImageError('verify-failed', { name: result.name, offset });
+      }
+      await verifyCopy(disk, copy, context);
     }
     await result.publish();
     const milliseconds = performance.now() - started;
-    return { name: result.name, size, copied, verified: request.verify, milliseconds };
+    const { name } = result;
+    const files = [{ name, size }];
+    return { name, size, copied, files, verified: request.verify, milliseconds };
   } catch (error) {
     context.leave(await result.discard());
     // Writing fails as it may when it is stopped: that is not the reason.
     throwIfCancelled(signal);
     throw error;
   }
-}
-
-/** Reads what was written again and compares it with the source. @throws ImageError verify-failed */
-async function verify(source: Disk, copy: Disk, context: JobContext): Promise<void> {
-  const { name } = copy.storage;
-  if (copy.size !== source.size) {
-    throw new ImageError('verify-failed', { name, offset: Math.min(copy.size, source.size) });
-  }
-  const progress = (step: Progress): void => context.progress({ ...step, stage: 'verifying' });
-  const { signal } = context;
-  const { outcome } = await compareDisks(source, copy, { signal, progress, pool: codecPool() });
-  if (outcome.kind === 'identical') return;
-  if (outcome.kind === 'map-failed' || outcome.kind === 'read-failed') throw outcome.error;
-  const offset = outcome.kind === 'strict-size' ? 0 : outcome.offset;
-  throw new ImageError('verify-failed', { name, offset });
 }

@@ -6,7 +6,7 @@ import {
   type Storage,
   WritableStorage,
 } from '../engine/index.ts';
-import type { LeftBehind, Target } from './api.ts';
+import type { FileTarget, LeftBehind } from './api.ts';
 import { storageFacts } from './facts.ts';
 import type { JobContext } from './job.ts';
 import { byTime } from './by-time.ts';
@@ -38,7 +38,7 @@ export interface ResultSource {
 
 /** Opens the target. @throws ImageError same-file, private-window and those of opening */
 export function openResult(
-  target: Target,
+  target: FileTarget,
   source: ResultSource,
   context: JobContext,
 ): Promise<Result> {

@@ -137,3 +137,82 @@ export class WrittenDisk implements Disk {
     return index * part;
   }
 }
+
+/** A disk whose files were fresh: what lies in parts that were never written is zeros. */
+export class WrittenParts implements Disk {
+  readonly #disk: Disk;
+  readonly #writtenTo: (storage: Storage) => WriteMap | undefined;
+
+  /** @param writtenTo undefined for a file of which nothing is known */
+  constructor(disk: Disk, writtenTo: (storage: Storage) => WriteMap | undefined) {
+    this.#disk = disk;
+    this.#writtenTo = writtenTo;
+  }
+
+  get format(): Disk['format'] {
+    return this.#disk.format;
+  }
+
+  get size(): number {
+    return this.#disk.size;
+  }
+
+  get storage(): Storage {
+    return this.#disk.storage;
+  }
+
+  get clusterSize(): number {
+    return this.#disk.clusterSize;
+  }
+
+  get codec(): Disk['codec'] {
+    return this.#disk.codec;
+  }
+
+  get backing(): Disk | undefined {
+    return this.#disk.backing;
+  }
+
+  get backingMissing(): boolean {
+    return this.#disk.backingMissing;
+  }
+
+  get cipher(): Disk['cipher'] {
+    return this.#disk.cipher;
+  }
+
+  get contentMissing(): Disk['contentMissing'] {
+    return this.#disk.contentMissing;
+  }
+
+  async map(offset: number, length: number, most?: number): Promise<Extent[]> {
+    const runs = await this.#disk.map(offset, length, most);
+    if (this.cipher !== undefined) return runs;
+    return runs.flatMap((run) => {
+      const written = run.kind === 'data' ? this.#writtenTo(run.storage) : undefined;
+      return written === undefined ? [run] : split(run, written);
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#disk.close();
+  }
+}
+
+/** A run of data, and zeros where its file was never written. */
+function split(run: Extent, written: WriteMap): Extent[] {
+  const { part } = written;
+  const end = run.hostOffset + run.length;
+  const runs: Extent[] = [];
+  for (let at = run.hostOffset; at < end;) {
+    const data = written.has(Math.floor(at / part));
+    let index = Math.floor(at / part) + 1;
+    while (index * part < end && written.has(index) === data) index++;
+    const next = Math.min(end, index * part);
+    const offset = run.offset + at - run.hostOffset;
+    const piece = { ...run, offset, clusterOffset: offset, length: next - at };
+    runs.push(data ? { ...piece, hostOffset: at } : { ...piece, kind: 'zero', hostOffset: -1 });
+    at = next;
+  }
+  return runs;
+}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { complete, isCommand } from '../../src/app/completion.ts';
-import { quote, rawCommand, suggestName } from '../../src/app/target.ts';
+import { quote, sourceWords, suggestName } from '../../src/app/target.ts';
 
 const NAMES = ['web-01.qcow2', 'web-02.qcow2', 'my disk.raw'];
 
@@ -52,19 +52,17 @@ describe('names and command lines', () => {
     expect(quote("it's.raw")).toBe("'it'\\''s.raw'");
     expect(quote('-f.raw')).toBe('./-f.raw');
     const plain = { name: 'my disk.qcow2', format: 'qcow2', snapshot: undefined, encrypted: false };
-    expect(rawCommand(plain, 'out.raw')).toBe(
-      "qemu-img convert -f qcow2 -O raw 'my disk.qcow2' out.raw",
-    );
-    expect(rawCommand({ ...plain, snapshot: '2' }, 'out.raw')).toBe(
-      "qemu-img convert -f qcow2 -l snapshot.id=2 -O raw 'my disk.qcow2' out.raw",
+    expect(sourceWords(plain, '-O raw')).toBe("-f qcow2 -O raw 'my disk.qcow2'");
+    expect(sourceWords({ ...plain, snapshot: '2' }, '-O raw')).toBe(
+      "-f qcow2 -l snapshot.id=2 -O raw 'my disk.qcow2'",
     );
   });
 
   it('never put a passphrase on a command line', () => {
     const locked = { name: 'a,b.qcow2', format: 'qcow2', snapshot: undefined, encrypted: true };
-    expect(rawCommand(locked, 'out.raw')).toBe(
-      'qemu-img convert --object secret,id=key,file=passphrase.txt --image-opts ' +
-        'driver=qcow2,encrypt.key-secret=key,file.filename=a,,b.qcow2 -O raw out.raw',
+    expect(sourceWords(locked, '-O raw')).toBe(
+      '--object secret,id=key,file=passphrase.txt --image-opts ' +
+        'driver=qcow2,encrypt.key-secret=key,file.filename=a,,b.qcow2 -O raw',
     );
   });
 

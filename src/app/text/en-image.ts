@@ -2,18 +2,24 @@ import { count } from './en.ts';
 import { enChain } from './en-chain.ts';
 import { enChanges } from './en-changes.ts';
 import { enChecksum } from './en-checksum.ts';
+import { enDestinations } from './en-destinations.ts';
 import { enErrors } from './en-errors.ts';
 import { enFindings, enOwners } from './en-findings.ts';
-
+import { enFormats } from './en-formats.ts';
+import { enGoal } from './en-goal.ts';
 import { enWrapped } from './en-wrapped.ts';
+
 /** English: everything behind the first screen. */
 export const enImage = {
   errors: enErrors,
   findings: enFindings,
   owners: enOwners,
   chain: enChain,
-  changes: enChanges,
   wrapped: enWrapped,
+  changes: enChanges,
+  formats: enFormats,
+  destinations: enDestinations,
+  goal: enGoal,
 
   screen: {
     opening: (name: string) => `Opening ${name}…`,
@@ -55,9 +61,12 @@ export const enImage = {
     unclean: 'Not closed cleanly',
     markedCorrupt: 'Marked as corrupt',
     unreadable: 'Has unreadable places',
+    noted: 'Readable, with remarks',
     explain: {
       unknown: 'The tables of this image have not been compared with each other yet.',
       none: 'A raw disk has no tables that could be wrong.',
+      nothing: 'This format keeps nothing that could be compared: no counts, no second copies.',
+      noted: 'The content can be read. Something about the file is not as it should be.',
       healthy: 'All tables agree with each other. Nothing is wrong with the image itself.',
       wasted: (size: string) =>
         `No data is affected. ${size} of the file is counted as used, but nothing uses it.`,
@@ -99,7 +108,6 @@ export const enImage = {
     lookNote: 'How much of the disk is data, how much is empty, in all its files together.',
     looking: 'Looking…',
     format: 'Format',
-    raw: 'Raw disk',
     rawNote: 'The bare content, without a header.',
     qcow2: (version: number) => `qcow2 version ${version}`,
     qcow2Compat: (compat: string) => `qemu-img: compat ${compat}`,
@@ -175,6 +183,12 @@ export const enImage = {
     rawNone: 'A raw disk has nothing to check',
     rawNoneNote:
       'It is the bare content of a disk, without tables that could be wrong. Whether the guest’s file system is in order is a matter for the guest.',
+    noneTitle: 'There is nothing to check in this format',
+    noneNote:
+      'It keeps neither counts nor copies that could be compared with each other. That it was opened, and that its content can be read, is all that can be said.',
+    leadOther:
+      'Looks whether the tables of the image make sense: does every entry lead somewhere in the file, and never two of them to the same place? The file is only read.',
+    ours: 'qemu-img has no check of this format: what is found here, it does not report.',
     counts: {
       corruptions: 'Corruptions',
       leaks: 'Leaks',
@@ -212,8 +226,8 @@ export const enImage = {
   },
 
   convert: {
-    title: 'Convert to raw',
-    lead: 'Writes the disk as the guest sees it into a new file: byte for byte, without snapshots. The source is only read.',
+    title: 'Convert',
+    lead: 'Writes the disk as the guest sees it into a new file, without snapshots. The source is only read.',
     source: 'From',
     which: 'What of it',
     now: 'The disk as it is now',
@@ -223,7 +237,6 @@ export const enImage = {
     snapshotSize: (then: string, now: string) =>
       `The disk had ${then} when the snapshot was taken. The new file gets ${now}, the size of today, as with qemu-img.`,
     target: 'To',
-    raw: 'raw',
     name: 'Name of the new file',
     where: 'Where it goes',
     toPlace: 'To a place that you choose',
@@ -249,7 +262,7 @@ export const enImage = {
     forecastUnknown: 'Unknown',
     forecastUnknownNote: 'cannot be read: the conversion would stop there',
     forecastSnapshots: (n: number) =>
-      `${count(n, 'snapshot stays', 'snapshots stay')} in the source only: a raw disk has no room for ${n === 1 ? 'it' : 'them'}.`,
+      `${count(n, 'snapshot stays', 'snapshots stay')} in the source only: ${n === 1 ? 'it is' : 'they are'} not copied.`,
     sourceUnchanged: 'The source is not changed.',
     start: 'Convert',
     startChoose: 'Choose a place and convert…',
@@ -265,8 +278,6 @@ export const enImage = {
     suspicious:
       'Something about the files of this disk is suspicious. Look at it before you rely on the result.',
     toOverview: 'To the files in the Overview',
-    alreadyRaw: 'This is a raw disk already',
-    alreadyRawNote: 'There is nothing to convert: the file is the disk.',
     cancel: 'Cancel',
     cancelled: 'Cancelled. Your file was not changed.',
     /** What became of the result of a conversion that did not end well. */
@@ -331,6 +342,8 @@ export const enImage = {
       edit: (name: string) => `Changing ${name}`,
       foresee: (name: string) => `Planning a change of ${name}`,
       save: (name: string) => `Saving the changes of ${name}`,
+      unwrap: (name: string) => `Opening ${name}`,
+      manifest: (name: string) => `Comparing ${name} with its manifest`,
       command: (name: string) => name,
     },
     started: (what: string) => `${what}: started`,
@@ -340,8 +353,6 @@ export const enImage = {
     stopped: (what: string) => `${what}: cancelled`,
   },
 
-      unwrap: (name: string) => `Opening ${name}`,
-      manifest: (name: string) => `Comparing ${name} with its manifest`,
   console: {
     title: 'Console',
     lead: 'qemu-img command lines over the open images. Everything runs here; nothing is sent anywhere.',

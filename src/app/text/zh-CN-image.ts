@@ -2,18 +2,24 @@ import type { ImageText } from './en-image.ts';
 import { zhChain } from './zh-CN-chain.ts';
 import { zhChanges } from './zh-CN-changes.ts';
 import { zhChecksum } from './zh-CN-checksum.ts';
+import { zhDestinations } from './zh-CN-destinations.ts';
 import { zhErrors } from './zh-CN-errors.ts';
 import { zhFindings, zhOwners } from './zh-CN-findings.ts';
-
+import { zhFormats } from './zh-CN-formats.ts';
+import { zhGoal } from './zh-CN-goal.ts';
 import { zhWrapped } from './zh-CN-wrapped.ts';
+
 /** Simplified Chinese: everything behind the first screen. */
 export const zhImage: ImageText = {
   errors: zhErrors,
   findings: zhFindings,
   owners: zhOwners,
   chain: zhChain,
-  changes: zhChanges,
   wrapped: zhWrapped,
+  changes: zhChanges,
+  formats: zhFormats,
+  destinations: zhDestinations,
+  goal: zhGoal,
 
   screen: {
     opening: (name) => `正在打开 ${name}…`,
@@ -54,9 +60,12 @@ export const zhImage: ImageText = {
     unclean: '未正常关闭',
     markedCorrupt: '已标记为损坏',
     unreadable: '有无法读取之处',
+    noted: '可读取，但有需注意之处',
     explain: {
       unknown: '尚未对此镜像的各个表进行相互比对。',
       none: '原始磁盘没有可能出错的表。',
+      nothing: '这种格式没有可供比对的内容：没有计数，也没有第二份副本。',
+      noted: '内容可以读取，但文件有些地方不正常。',
       healthy: '所有表彼此一致，镜像本身没有问题。',
       wasted: (size) => `数据不受影响。文件中有 ${size} 被记为已使用，实际上没有任何内容使用它。`,
       damaged: '有些表相互矛盾，或指向无效的位置。请先保留一份副本，再做其他操作。',
@@ -95,7 +104,6 @@ export const zhImage: ImageText = {
     lookNote: '在所有文件中，磁盘有多少是数据，有多少是空的。',
     looking: '正在查看…',
     format: '格式',
-    raw: '原始磁盘',
     rawNote: '磁盘内容本身，没有文件头。',
     qcow2: (version) => `qcow2 版本 ${version}`,
     qcow2Compat: (compat) => `qemu-img：compat ${compat}`,
@@ -168,6 +176,11 @@ export const zhImage: ImageText = {
     rawNone: '原始磁盘没有可检查的内容',
     rawNoneNote:
       '它就是磁盘的内容本身，没有可能出错的表。客户机的文件系统是否完好，应由客户机来检查。',
+    noneTitle: '这种格式没有可检查的内容',
+    noneNote: '它既不保存计数，也不保存可以相互比对的副本。只能说它可以打开，其内容可以读取。',
+    leadOther:
+      '检查镜像的各个表是否合理：每个条目是否都指向文件内部，是否没有两个条目指向同一位置。只读取文件。',
+    ours: 'qemu-img 不检查这种格式：此处发现的问题它不会报告。',
     counts: {
       corruptions: '损坏',
       leaks: '泄漏的簇',
@@ -204,8 +217,8 @@ export const zhImage: ImageText = {
   },
 
   convert: {
-    title: '转换为原始格式',
-    lead: '将客户机看到的磁盘逐字节写入一个新文件，不含快照。源文件只读取，不修改。',
+    title: '转换',
+    lead: '将客户机看到的磁盘写入一个新文件，不含快照。源文件只读取，不修改。',
     source: '源',
     which: '转换的内容',
     now: '磁盘的当前状态',
@@ -214,7 +227,6 @@ export const zhImage: ImageText = {
     snapshotSize: (then, now) =>
       `创建快照时磁盘为 ${then}。新文件的大小为当前的 ${now}，与 qemu-img 一致。`,
     target: '目标',
-    raw: 'raw',
     name: '新文件的名称',
     where: '保存位置',
     toPlace: '由您选择的位置',
@@ -237,7 +249,7 @@ export const zhImage: ImageText = {
     forecastDownload: (time) => `另需约 ${time} 下载`,
     forecastUnknown: '未知',
     forecastUnknownNote: '无法读取：转换会在那里停止',
-    forecastSnapshots: (n) => `${n} 个快照只保留在源文件中：原始磁盘无法容纳快照。`,
+    forecastSnapshots: (n) => `${n} 个快照只保留在源文件中，不会被复制。`,
     sourceUnchanged: '源文件不会被修改。',
     start: '转换',
     startChoose: '选择位置并转换…',
@@ -250,8 +262,6 @@ export const zhImage: ImageText = {
     needsPassphrase: (name) => `“${name}”已加密。没有密码就无法得知其内容。`,
     suspicious: '此磁盘的文件有可疑之处。请先查看，再决定是否信赖转换结果。',
     toOverview: '到“概览”中查看文件',
-    alreadyRaw: '这已经是原始磁盘',
-    alreadyRawNote: '无需转换：文件就是磁盘本身。',
     cancel: '取消',
     cancelled: '已取消，文件未被修改。',
     left: {
@@ -314,6 +324,8 @@ export const zhImage: ImageText = {
       plan: (name) => `查看 ${name}`,
       convert: (name) => `转换 ${name}`,
       checksum: (name) => `计算 ${name} 的校验和`,
+      unwrap: (name) => `打开 ${name}`,
+      manifest: (name) => `将 ${name} 与清单比对`,
       command: (name) => name,
     },
     started: (what) => `${what}：已开始`,
@@ -323,8 +335,6 @@ export const zhImage: ImageText = {
     stopped: (what) => `${what}：已取消`,
   },
 
-      unwrap: (name) => `打开 ${name}`,
-      manifest: (name) => `将 ${name} 与清单比对`,
   console: {
     title: '控制台',
     lead: '对已打开的镜像运行 qemu-img 命令。一切都在本机运行，不会发送任何内容。',
