@@ -7,8 +7,12 @@ mutationSuite('luks', async () => {
   const storage = new MemoryStorage({ name: 'image' });
   const files = { main: storage, beside: () => Promise.reject(new Error('one file')) };
   const options = {
-    ...{ mode: 'cbc', vectors: 'plain64', vectorHash: undefined, hash: 'sha256' },
-    ...{ keyBytes: 16, iterTime: 1 },
+    mode: 'cbc',
+    vectors: 'plain64',
+    vectorHash: undefined,
+    hash: 'sha256',
+    keyBytes: 16,
+    iterTime: 1,
   } as const;
   const passphrase = new TextEncoder().encode(PASSPHRASE);
   const writer = await createLuksVolume(files, 2 ** 20, options, passphrase);

@@ -19,7 +19,7 @@ function fix(bytes: Uint8Array): void {
 }
 
 /** Footers, header, table and the first bitmap. */
-function metadata(bytes: Uint8Array): MutationSeed['metadata'] {
+function metadata(bytes: Uint8Array): NonNullable<MutationSeed['metadata']> {
   return [
     { offset: 0, length: 88 },
     { offset: SECTOR, length: 700 },
