@@ -28,6 +28,9 @@ import { leaveWrapped, openFile } from './wrapped.ts';
 /** A check that likely takes less than this runs by itself after opening. */
 const CHECK_BY_ITSELF_SECONDS = 1;
 
+/** Bytes; a description has some hundred for each of its files. */
+const LONGEST_DESCRIPTION = 64 * 1024;
+
 /** The open images, the one that is shown, and what can be done with each. */
 class Images {
   list = $state.raw<OpenImage[]>([]);
@@ -81,22 +84,34 @@ class Images {
    * opened together and name each other are taken for a chain.
    */
   async open(chosen: Chosen[]): Promise<void> {
+    // What describes an image in several files says which of the others are no images themselves.
+    const descriptions = chosen.length > 1 ? chosen.filter(isDescription) : [];
+    const described = await this.#openEach(descriptions);
+    const parts = new Set(described.flatMap(partsOf));
+    const rest = chosen.filter((one) => !descriptions.includes(one) && !parts.has(one.file.name));
+    await this.#openEach(rest);
+    if (chosen.length > 1) await this.join(findingsOf(chosen));
+  }
+
+  /** Opens files, the first of which is shown. What is open already is only shown. */
+  async #openEach(chosen: Chosen[]): Promise<OpenImage[]> {
     const opening: Promise<void>[] = [];
-    let first: OpenImage | undefined;
+    const opened: OpenImage[] = [];
     for (const one of chosen) {
       const known = await this.#find(one);
       const image = known ?? new OpenImage(one);
-      first ??= image;
+      opened.push(image);
       if (known !== undefined) continue;
       this.list = [...this.list, image];
       opening.push(this.#openNow(image));
     }
+    const [first] = opened;
     // An address that was kept leads to its panel; with another image on the screen it is that's.
     if (first !== undefined && this.#current === undefined)
       first.panel = panelOfAddress() ?? first.panel;
     if (first !== undefined) this.show(first);
     await Promise.all(opening);
-    if (chosen.length > 1) await this.join(findingsOf(chosen));
+    return opened;
   }
 
   /**
@@ -291,6 +306,16 @@ class Images {
     await Promise.all(again);
     await stored.load();
   }
+}
+
+/** Text that describes a VMDK in several files, by the look of it from outside. */
+function isDescription({ file }: Chosen): boolean {
+  return /\.vmdk$/i.test(file.name) && file.size < LONGEST_DESCRIPTION;
+}
+
+/** Names of the files that an image consists of beside its own. */
+function partsOf({ chain }: OpenImage): string[] {
+  return chain.filter(({ kind }) => kind === 'extent').map(({ reference }) => reference.fileName);
 }
 
 function panelOfAddress(): Panel | undefined {
