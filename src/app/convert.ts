@@ -196,7 +196,15 @@ export async function saveResult(image: OpenImage): Promise<void> {
   const { result } = image.convert;
   const folder = await chooseTargetFolder();
   if (folder === undefined || result === undefined) return;
+  image.convert.problem = undefined;
   try {
+    // Nobody was asked whether another file of that name may go.
+    for (const { name } of result.files) {
+      if (!(await hasFile(folder, name))) continue;
+      const details = { name, reason: 'File exists' };
+      image.convert.problem = { code: 'open-failed', details, stack: '' };
+      return;
+    }
     for (const { name } of result.files) {
       const handle = await folder.getFileHandle(name, { create: true });
       const file = await stored.file(name);
@@ -205,6 +213,16 @@ export async function saveResult(image: OpenImage): Promise<void> {
     image.convert.downloaded = true;
   } catch (error) {
     image.convert.problem = toProblem(error, result.name);
+  }
+}
+
+async function hasFile(folder: FileSystemDirectoryHandle, name: string): Promise<boolean> {
+  try {
+    await folder.getFileHandle(name);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && error.name === 'NotFoundError') return false;
+    throw error;
   }
 }
 

@@ -51,6 +51,10 @@ function factOf(key: FactKey, value: string | number, virtualSize: number): Fact
     }
     case 'log':
       return { ...fact, value: value === 'empty' ? formats.logEmpty : formats.logPending };
+    case 'geometry':
+      return { ...fact, note: formats.geometryNote };
+    case 'creator-os':
+      return value === 'Wi2k' ? { ...fact, value: 'Windows', note: 'Wi2k' } : fact;
     case 'in-use':
       return { ...fact, value: formats.notClosed };
     default:

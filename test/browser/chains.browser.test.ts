@@ -239,20 +239,21 @@ describe('what is no good as a base', () => {
 
   it.each([
     ['raw content that is recorded as qcow2', 'qcow2', RAW, 'not-a-disk-image'],
-    ['a format that is not read here', 'vmdk', RAW, 'unsupported-feature'],
+    ['a format that is not read here', 'vvfat', RAW, 'unsupported-feature'],
+    ['raw content that is recorded as vmdk', 'vmdk', RAW, 'invalid-image'],
     ['a damaged header', 'qcow2', damagedHeader(), 'invalid-header'],
   ] as const)('%s', async (_, backingFormat, content, code) => {
     const link = await withBase({ backingFormat }, file(content.slice(), 'base'));
     expect(link).toMatchObject({ state: 'wrong', problem: { code }, file: { name: 'base' } });
   });
 
-  it('a format that only QEMU would find, where none is recorded', async () => {
+  it('what looks like another format and is none, where no format is recorded', async () => {
     const vmdk = pattern(SIZE, 1);
     vmdk.set(new TextEncoder().encode('KDMV'));
     const link = await withBase({}, file(vmdk, 'base'));
     expect(link).toMatchObject({
       state: 'wrong',
-      problem: { code: 'unsupported-feature', details: { feature: 'backing format vmdk' } },
+      problem: { code: 'invalid-image', details: { format: 'vmdk' } },
     });
   });
 

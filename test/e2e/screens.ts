@@ -26,7 +26,29 @@ export const SCREENS: Screen[] = [
       await expect(page.getByTestId('check-verdict')).toBeVisible();
     },
   },
-  { name: 'convert', show: (page) => panel(page, 2) },
+  {
+    name: 'who takes it',
+    show: async (page) => {
+      await panel(page, 0);
+      await page.getByTestId('all-destinations').click();
+    },
+  },
+  {
+    name: 'convert for a destination',
+    show: async (page) => {
+      await page.locator('[data-destination=hyper-v]').getByTestId('convert-for').click();
+      await expect(page.getByTestId('convert-after')).toHaveCount(2);
+    },
+  },
+  {
+    name: 'convert',
+    show: async (page) => {
+      await page.getByTestId('convert-goal').getByText('A file format').click();
+      await page.getByTestId('format-qcow2').check({ force: true });
+      await page.getByTestId('option-compression').selectOption('zstd');
+      await page.getByTestId('format-raw').check({ force: true });
+    },
+  },
   {
     name: 'converted',
     show: async (page) => {
