@@ -3,8 +3,9 @@ import { checkImage, openImage, repairDisk, type Change } from '../engine/index.
 import type { Disk } from '../engine/formats/format.ts';
 import { applyChange } from './apply-change.ts';
 import { CheckMessages } from './check-messages.ts';
-import { repairedText, type RepairRequest, type Repaired } from './check-repair.ts';
 import { CommandFailure, type Context } from './context.ts';
+import { repairedText } from './repair-messages.ts';
+import type { Repaired, RepairRequest } from './repair-request.ts';
 
 const EXIT_UNSUPPORTED = 63;
 const UNSUPPORTED = 'This image format does not support checks';

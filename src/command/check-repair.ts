@@ -12,37 +12,18 @@ import {
   type RepairChoice,
   type RepairPlan,
 } from '../engine/index.ts';
-import type { Disk, DriverRepair } from '../engine/formats/format.ts';
-import type { CheckReport } from '../engine/operations/check-report.ts';
+import type { Disk } from '../engine/formats/format.ts';
 import { applyChange } from './apply-change.ts';
 import { CheckMessages } from './check-messages.ts';
 import { repairForeign } from './check-repair-foreign.ts';
 import { CommandFailure, type Context } from './context.ts';
 import { openChange } from './editing.ts';
 import { openByName, probeChain, type OpenRequest } from './images.ts';
-import { actionText, planText, refusalText } from './repair-messages.ts';
+import type { Repaired, RepairRequest } from './repair-request.ts';
+import { actionText, planText, refusalText, repairedText } from './repair-messages.ts';
 
 const EXIT_UNSUPPORTED = 63;
 const UNSUPPORTED = 'This image format does not support checks';
-
-/** What was asked for. */
-export interface RepairRequest extends Omit<OpenRequest, 'mode' | 'opener'> {
-  /** undefined: only the plan of everything that can be chosen. */
-  level: 'leaks' | 'all' | undefined;
-  plans: boolean;
-  recovers: boolean;
-  undo: string | undefined;
-  quiet: boolean;
-  output: 'human' | 'json';
-}
-
-/** What was repaired, and what the check says now. */
-export interface Repaired {
-  format: string;
-  report: CheckReport;
-  leaksFixed: number;
-  corruptionsFixed: number;
-}
 
 /** Actions that are no answer to a finding: nobody counts them. */
 const NOT_COUNTED: ReadonlySet<RepairAction['kind']> = new Set<RepairAction['kind']>([
@@ -202,15 +183,6 @@ async function result(
     },
   });
   return { format: disk.format, report, ...fixed };
-}
-
-/** What qemu-img says before it looks again. */
-export function repairedText({ leaksFixed, corruptionsFixed }: DriverRepair): string {
-  return (
-    'The following inconsistencies were found and repaired:\n\n' +
-    `    ${leaksFixed} leaked clusters\n    ${corruptionsFixed} corruptions\n\n` +
-    'Double checking the fixed image now...\n'
-  );
 }
 
 /** The plan for the reader that was asked for. */

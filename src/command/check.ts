@@ -2,7 +2,7 @@
 import { checkImage, ImageError, isImageError } from '../engine/index.ts';
 import type { CheckReport } from '../engine/operations/check-report.ts';
 import { CheckMessages } from './check-messages.ts';
-import { planOf, repair, showPlan, type RepairRequest } from './check-repair.ts';
+import { planOf, repair, showPlan } from './check-repair.ts';
 import {
   checkCacheMode,
   COMMON,
@@ -15,6 +15,7 @@ import {
 import { openByName, probeChain, type OpenRequest } from './images.ts';
 import { formatJson, type Value } from './json.ts';
 import { errorText } from './messages.ts';
+import type { RepairRequest } from './repair-request.ts';
 import { toDecimals } from './sizes.ts';
 
 const SPECS = [

@@ -2,6 +2,7 @@
  * What a repair does, in lines. Where the real program does the same, they are its lines; for what
  * goes beyond it, our own.
  */
+import type { DriverRepair } from '../engine/formats/format.ts';
 import type { Refusal, RepairAction, RepairKind, RepairPlan } from '../engine/operations/repair.ts';
 
 /** The numbers of an action as text, by name. */
@@ -157,4 +158,13 @@ function guest({ guest: range, snapshot = '' }: RepairAction): string {
   const of = snapshot === '' ? '' : `snapshot '${snapshot}'`;
   const text = [at, of].filter((part) => part !== '').join(', ');
   return text === '' ? '' : ` (${text})`;
+}
+
+/** What qemu-img says before it looks again. */
+export function repairedText({ leaksFixed, corruptionsFixed }: DriverRepair): string {
+  return (
+    'The following inconsistencies were found and repaired:\n\n' +
+    `    ${leaksFixed} leaked clusters\n    ${corruptionsFixed} corruptions\n\n` +
+    'Double checking the fixed image now...\n'
+  );
 }

@@ -139,4 +139,4 @@ it(`${ROUNDS} headers with bytes changed`, async () => {
     }
   }
   expect(opened).toBeGreaterThan(8);
-});
+}, 60_000);
