@@ -70,6 +70,8 @@ export class StateTable {
   readonly #deltas: Int16Array;
   readonly #symbols: Uint8Array;
   readonly #alphabet: Alphabet;
+  /** States that have a symbol: the first ones. */
+  readonly #used: number;
 
   /** @throws StreamFault corrupt: there are more frequencies than states */
   constructor(kind: Alphabet, frequencies: ArrayLike<number>) {
@@ -85,6 +87,7 @@ export class StateTable {
       this.#fill(at, symbol, frequency);
       at += frequency;
     }
+    this.#used = at;
   }
 
   #fill(start: number, symbol: number, frequency: number): void {
@@ -102,8 +105,12 @@ export class StateTable {
     }
   }
 
-  /** The state that follows; below the number of states. */
+  /**
+   * The state that follows; below the number of states.
+   * @throws StreamFault corrupt: no symbol has this state, or there are no more bits
+   */
   next(state: number, bits: BackwardBits): number {
+    if (state >= this.#used) throw new StreamFault('corrupt', 'state');
     return (this.#deltas[state] as number) + bits.take(this.#counts[state] as number);
   }
 
