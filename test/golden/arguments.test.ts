@@ -221,12 +221,12 @@ describe.skipIf(!available)('refused, and not silently', () => {
       'check --object authz-list,id=a a.qcow2',
       '--object authz-list is not supported by this version',
     ],
-    ['create -f vmdk x 1M', "Creating 'vmdk' is not supported by this version"],
-    ['convert -O vmdk a.qcow2 o', "Converting to 'vmdk' is not supported by this version"],
+    ['create -f vvfat x 1M', "Creating 'vvfat' is not supported by this version"],
+    ['convert -O vvfat a.qcow2 o', "Converting to 'vvfat' is not supported by this version"],
     ['convert -o nocow=on a.qcow2 o', 'The option nocow is not supported by this version'],
     [
-      'info -f vmdk a.qcow2',
-      "Could not open 'a.qcow2': The format 'vmdk' is not supported by this version",
+      'info -f vvfat a.qcow2',
+      "Could not open 'a.qcow2': The format 'vvfat' is not supported by this version",
     ],
     [
       'info nbd://localhost/',

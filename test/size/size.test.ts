@@ -12,14 +12,16 @@ const BUDGET = {
   startScreen: 34_000,
   /**
    * The engine's worker, loaded behind the start screen. With encryption (10 kB, 6 of them hashes of
-   * @noble/hashes), digests, and zlib and zstd in both directions.
+   * @noble/hashes), digests, and zlib and zstd in both directions, how each format is recognised, and
+   * the rules of destinations. All that it loads at once, in some twenty pieces, counts.
    */
-  engineWorker: 68_000,
+  engineWorker: 82_000,
   /**
    * The command line in it, loaded when the console is first used: every command of qemu-img, with
-   * encryption to be made, conversion to qcow2 in all its forms, and the words for all of it.
+   * encryption to be made, conversion to qcow2 in all its forms and to destinations, and the words
+   * for all of it.
    */
-  console: 60_000,
+  console: 70_000,
   /** Changes of an image on layers, and the ways to save them: loaded with the first change. */
   changing: 10_000,
   /** What both of these load: writing into qcow2, repair (half of it), journals and patches. */
@@ -49,30 +51,43 @@ test('the start screen keeps to its budget', () => {
   expect(sum, JSON.stringify(sizes)).toBeLessThanOrEqual(BUDGET.startScreen);
 });
 
+/** A worker's script with all that it loads at once, itself and through others. */
+function closure(start: string): Set<string> {
+  const [file] = workers.filter((name) => name.startsWith(`${start}-`));
+  expect(file, start).toBeDefined();
+  const found = new Set<string>([file ?? '']);
+  for (const name of found) {
+    const text = readFileSync(join(APP, 'assets', name), 'utf8');
+    for (const [, other = ''] of text.matchAll(/(?:from|import)\s*["'`]\.\/([^"'`]+\.js)["'`]/g)) {
+      found.add(other);
+    }
+  }
+  return found;
+}
+
+function sizeOf(files: Iterable<string>): number {
+  return [...files].reduce((sum, file) => sum + compressed(`assets/${file}`), 0);
+}
+
 test.each([
-  ['engine.worker', BUDGET.engineWorker],
-  ['console-host', BUDGET.console],
-  ['changing', BUDGET.changing],
-  ['codec.worker', BUDGET.codecWorker],
-])('%s keeps to its budget of %i', (name, budget) => {
-  const files = workers.filter((file) => file.startsWith(name));
-  expect(files).toHaveLength(1);
-  expect(compressed(`assets/${files[0]}`)).toBeLessThanOrEqual(budget);
+  // What is there already when the others are loaded.
+  ['engine.worker', undefined, BUDGET.engineWorker],
+  ['console-host', 'engine.worker', BUDGET.console + BUDGET.editing],
+  ['changing', 'engine.worker', BUDGET.changing + BUDGET.editing],
+  ['codec.worker', undefined, BUDGET.codecWorker],
+] as const)('%s, beside %s, keeps to its budget of %i', (name, loaded, budget) => {
+  const before = loaded === undefined ? new Set() : closure(loaded);
+  const files = [...closure(name)].filter((file) => !before.has(file));
+  expect(sizeOf(files), files.join(' ')).toBeLessThanOrEqual(budget);
 });
 
-test('what changes images is shared by the two that need it, and not loaded before', () => {
-  const known = /^(engine\.worker|console-host|changing|codec\.worker)-/;
-  const shared = workers.filter((file) => !known.test(file));
-  expect(workers).toHaveLength(4 + shared.length);
-  expect(shared).toHaveLength(1);
-  const [name = ''] = shared;
-  expect(compressed(`assets/${name}`)).toBeLessThanOrEqual(BUDGET.editing);
-  for (const file of workers) {
-    const text = readFileSync(join(APP, 'assets', file), 'utf8');
-    const loadsAtOnce = new RegExp(`(from|import)["'\`]\\./${name.replaceAll('.', '\\.')}`).test(
-      text,
-    );
-    expect(loadsAtOnce, file).toBe(/^(console-host|changing)-/.test(file));
+test('formats, archives and what changes images are not loaded before they are needed', () => {
+  const atOnce = [...closure('engine.worker')];
+  const later = ['vmdk', 'vhdx', 'vpc', 'vdi', 'dmg', 'unwrap', 'make-image', 'changing', 'xz'];
+  for (const name of later) {
+    const isIt = (file: string) => file.startsWith(`${name}-`);
+    expect(workers.some(isIt), name).toBe(true);
+    expect(atOnce.some(isIt), name).toBe(false);
   }
 });
 
@@ -119,6 +134,9 @@ test('no address of another host is in page and workers', () => {
     'http://www.w3.org',
     'https://svelte.dev',
     'https://git-lfs.github.com',
+    // OVF's vocabularies, which a description of a machine has to name.
+    'http://schemas.dmtf.org',
+    'http://www.vmware.com',
   ]);
   expect([...new Set(hosts.map(([host]) => host))].filter((host) => !allowed.has(host))).toEqual(
     [],

@@ -116,7 +116,6 @@ export const enGoal = {
   choices: CHOICES,
   made: 'What is made',
   containers: {
-    none: '',
     ova: 'in an OVA, with the description of a machine around it',
     'tar.gz': 'as disk.raw in a .tar.gz archive',
     'vmfs-pair': 'with a description beside it: two files',

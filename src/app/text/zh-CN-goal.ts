@@ -93,7 +93,6 @@ export const zhGoal: GoalText = {
   },
   made: '生成的内容',
   containers: {
-    none: '',
     ova: '放在 OVA 中，附带虚拟机描述',
     'tar.gz': '作为 disk.raw 放在 .tar.gz 压缩包中',
     'vmfs-pair': '另附一个描述文件：共两个文件',

@@ -116,8 +116,6 @@ export interface Destination {
   readonly recipe: Recipe;
   /** Commands to be run there; `FILE` stands for the file's name. */
   readonly commands: readonly string[];
-  /** Where the rules are from. */
-  readonly sources: readonly string[];
 }
 
 /** What a destination says of a file. */

@@ -97,7 +97,7 @@ export const DESTINATIONS: readonly Destination[] = [
     ],
     recipe: { ...PLAIN, format: 'qcow2', suffix: '.qcow2' },
     commands: ['qemu-system-x86_64 -m 2G -drive file=FILE,format=qcow2,if=virtio'],
-    sources: ['https://www.qemu.org/docs/master/system/images.html'],
+    // Source: https://www.qemu.org/docs/master/system/images.html
   },
   {
     id: 'qemu-old',
@@ -110,7 +110,7 @@ export const DESTINATIONS: readonly Destination[] = [
     ],
     recipe: { ...PLAIN, format: 'qcow2', options: { compat: '0.10' }, suffix: '.qcow2' },
     commands: [],
-    sources: ['https://wiki.qemu.org/ChangeLog/1.7'],
+    // Source: https://wiki.qemu.org/ChangeLog/1.7
   },
   {
     id: 'proxmox',
@@ -128,10 +128,8 @@ export const DESTINATIONS: readonly Destination[] = [
     ],
     recipe: { ...PLAIN, format: 'qcow2', suffix: '.qcow2' },
     commands: ['qm importdisk VMID FILE STORAGE'],
-    sources: [
-      'https://pve.proxmox.com/wiki/Migrate_to_Proxmox_VE',
-      'https://pve.proxmox.com/pve-docs/qm.1.html',
-    ],
+    // Source: https://pve.proxmox.com/wiki/Migrate_to_Proxmox_VE
+    // Source: https://pve.proxmox.com/pve-docs/qm.1.html
   },
   {
     id: 'openstack',
@@ -157,10 +155,8 @@ export const DESTINATIONS: readonly Destination[] = [
     commands: [
       'openstack image create --disk-format qcow2 --container-format bare --file FILE NAME',
     ],
-    sources: [
-      'https://docs.openstack.org/image-guide/convert-images.html',
-      'https://opendev.org/openstack/oslo.utils/src/branch/master/oslo_utils/imageutils/format_inspector.py',
-    ],
+    // Source: https://docs.openstack.org/image-guide/convert-images.html
+    // Source: https://opendev.org/openstack/oslo.utils/src/branch/master/oslo_utils/imageutils/format_inspector.py
   },
   {
     id: 'azure',
@@ -179,10 +175,8 @@ export const DESTINATIONS: readonly Destination[] = [
       suffix: '.vhd',
     },
     commands: ['az disk create -n NAME -g GROUP --for-upload --upload-size-bytes BYTES'],
-    sources: [
-      'https://learn.microsoft.com/azure/virtual-machines/linux/create-upload-generic',
-      'https://learn.microsoft.com/azure/virtual-machines/windows/prepare-for-upload-vhd-image',
-    ],
+    // Source: https://learn.microsoft.com/azure/virtual-machines/linux/create-upload-generic
+    // Source: https://learn.microsoft.com/azure/virtual-machines/windows/prepare-for-upload-vhd-image
   },
   {
     id: 'aws',
@@ -206,7 +200,7 @@ export const DESTINATIONS: readonly Destination[] = [
     commands: [
       'aws ec2 import-snapshot --disk-container Format=VMDK,UserBucket={S3Bucket=BUCKET,S3Key=FILE}',
     ],
-    sources: ['https://docs.aws.amazon.com/vm-import/latest/userguide/prerequisites.html'],
+    // Source: https://docs.aws.amazon.com/vm-import/latest/userguide/prerequisites.html
   },
   {
     id: 'gcp',
@@ -226,7 +220,7 @@ export const DESTINATIONS: readonly Destination[] = [
       suffix: '.tar.gz',
     },
     commands: ['gcloud compute images create NAME --source-uri gs://BUCKET/FILE'],
-    sources: ['https://cloud.google.com/compute/docs/import/import-existing-image'],
+    // Source: https://cloud.google.com/compute/docs/import/import-existing-image
   },
   {
     id: 'esxi',
@@ -263,11 +257,9 @@ export const DESTINATIONS: readonly Destination[] = [
       suffix: '.ova',
     },
     commands: ['ovftool FILE vi://HOST/'],
-    sources: [
-      'https://www.dmtf.org/standards/ovf',
-      'https://github.com/vmware/open-vmdk',
-      'https://github.com/glennmatthews/cot/issues/65',
-    ],
+    // Source: https://www.dmtf.org/standards/ovf
+    // Source: https://github.com/vmware/open-vmdk
+    // Source: https://github.com/glennmatthews/cot/issues/65
   },
   {
     id: 'esxi-disk',
@@ -292,7 +284,8 @@ export const DESTINATIONS: readonly Destination[] = [
       suffix: '.vmdk',
     },
     commands: ['vmkfstools -i FILE -d thin NEW.vmdk'],
-    sources: ['https://github.com/vmware/open-vmdk', 'https://kb.vmware.com/s/article/1002511'],
+    // Source: https://github.com/vmware/open-vmdk
+    // Source: https://kb.vmware.com/s/article/1002511
   },
   {
     id: 'vmware',
@@ -320,7 +313,7 @@ export const DESTINATIONS: readonly Destination[] = [
       suffix: '.vmdk',
     },
     commands: [],
-    sources: ['https://github.com/vmware/open-vmdk'],
+    // Source: https://github.com/vmware/open-vmdk
   },
   {
     id: 'hyper-v',
@@ -334,10 +327,8 @@ export const DESTINATIONS: readonly Destination[] = [
     ],
     recipe: { ...PLAIN, format: 'vhdx', options: { subformat: 'dynamic' }, suffix: '.vhdx' },
     commands: ['fsutil sparse setflag FILE 0', 'compact /u FILE'],
-    sources: [
-      'https://learn.microsoft.com/windows-server/virtualization/hyper-v/',
-      'https://learn.microsoft.com/openspecs/windows_protocols/ms-vhdx/',
-    ],
+    // Source: https://learn.microsoft.com/windows-server/virtualization/hyper-v/
+    // Source: https://learn.microsoft.com/openspecs/windows_protocols/ms-vhdx/
   },
   {
     id: 'hyper-v-vhd',
@@ -359,7 +350,7 @@ export const DESTINATIONS: readonly Destination[] = [
       suffix: '.vhd',
     },
     commands: ['fsutil sparse setflag FILE 0', 'compact /u FILE'],
-    sources: ['https://learn.microsoft.com/windows-server/virtualization/hyper-v/'],
+    // Source: https://learn.microsoft.com/windows-server/virtualization/hyper-v/
   },
   {
     id: 'virtualbox',
@@ -386,7 +377,7 @@ export const DESTINATIONS: readonly Destination[] = [
     ],
     recipe: { ...PLAIN, format: 'vdi', suffix: '.vdi' },
     commands: ['VBoxManage storageattach VM --storagectl SATA --port 0 --type hdd --medium FILE'],
-    sources: ['https://www.virtualbox.org/manual/ch05.html'],
+    // Source: https://www.virtualbox.org/manual/ch05.html
   },
   {
     id: 'xcp-ng',
@@ -412,7 +403,7 @@ export const DESTINATIONS: readonly Destination[] = [
       suffix: '.vhd',
     },
     commands: ['xe vdi-import uuid=VDI-UUID filename=FILE format=vhd --progress'],
-    sources: ['https://docs.xcp-ng.org/installation/migrate-to-xcp-ng/'],
+    // Source: https://docs.xcp-ng.org/installation/migrate-to-xcp-ng/
   },
   {
     id: 'utm',
@@ -426,7 +417,7 @@ export const DESTINATIONS: readonly Destination[] = [
     ],
     recipe: { ...PLAIN, format: 'qcow2', suffix: '.qcow2' },
     commands: [],
-    sources: ['https://docs.getutm.app/settings-qemu/drive/drive/'],
+    // Source: https://docs.getutm.app/settings-qemu/drive/drive/
   },
   {
     id: 'wsl',
@@ -441,6 +432,6 @@ export const DESTINATIONS: readonly Destination[] = [
     ],
     recipe: { ...PLAIN, format: 'vhdx', options: { subformat: 'dynamic' }, suffix: '.vhdx' },
     commands: ['wsl --mount --vhd FILE --bare', 'fsutil sparse setflag FILE 0'],
-    sources: ['https://learn.microsoft.com/windows/wsl/wsl2-mount-disk'],
+    // Source: https://learn.microsoft.com/windows/wsl/wsl2-mount-disk
   },
 ];
