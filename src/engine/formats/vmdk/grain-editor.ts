@@ -2,6 +2,7 @@
 import { MIB, SECTOR } from '../../binary/units.ts';
 import { ImageError } from '../../errors.ts';
 import { readPadded, type Storage } from '../../storage/storage.ts';
+import { COWD_HEADER } from './layout.ts';
 import type { SparseLayout } from './sparse-header.ts';
 
 /** Bytes of tables that are kept in memory. */
@@ -22,6 +23,8 @@ export class GrainEditor {
   readonly #tables = new Map<number, Uint32Array<ArrayBuffer>>();
   readonly #changed = new Set<number>();
   readonly #most: number;
+  /** {@link nextSector} when the file was opened, or when it was last noted in the header. */
+  #notedSector: number;
 
   /** @param directories the directory and, where there is one, its copy: whole ones */
   constructor(
@@ -35,6 +38,7 @@ export class GrainEditor {
     this.#most = Math.max(4, Math.floor(TABLE_BUDGET / (layout.entriesPerTable * 4)));
     const end = Math.ceil(storage.size / SECTOR);
     this.nextSector = Math.ceil(end / layout.grainSectors) * layout.grainSectors;
+    this.#notedSector = this.nextSector;
   }
 
   /**
@@ -95,6 +99,20 @@ export class GrainEditor {
     this.#changed.clear();
     await this.#writeCopy(this.#directory, changed);
     if (this.#redundant !== undefined) await this.#writeCopy(this.#redundant, changed);
+    if (this.layout.kind === 'cowd') await this.#noteNextSector();
+  }
+
+  /**
+   * COWD says in its header where the next grain goes. QEMU leaves that as it was: whoever trusts it
+   * would write over the grains that are new.
+   */
+  async #noteNextSector(): Promise<void> {
+    const { nextSector } = this;
+    if (nextSector === this.#notedSector) return;
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, Math.min(nextSector, MOST_SECTORS - 1), true);
+    await this.storage.write(COWD_HEADER.fields.freeSector.offset, bytes);
+    this.#notedSector = nextSector;
   }
 
   async #evict(): Promise<void> {
