@@ -6,6 +6,7 @@ import {
   buildCloop,
   buildDmg,
   dmgContent,
+  lzfseChunk,
   sampleChunk,
   usualTables,
 } from '../images/build-dmg.ts';
@@ -79,7 +80,7 @@ describe.skipIf(!available)('read', () => {
   });
 
   it('kinds of chunks that the real program was not built for', async () => {
-    const tables = [[sampleChunk('xz'), sampleChunk('bzip2')]];
+    const tables = [[sampleChunk('xz'), sampleChunk('bzip2')], [lzfseChunk(contentOf('disk'))]];
     writeFileSync('new.dmg', buildDmg(tables));
     expect((await ours(['convert', '-O', 'raw', 'new.dmg', 'new.raw'])).exitCode).toBe(0);
     expect(readFileSync('new.raw').equals(dmgContent(tables))).toBe(true);

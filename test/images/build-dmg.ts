@@ -1,6 +1,7 @@
 /** DMG, cloop and Bochs images, after what is known of their formats, without the engine's help. */
 import { crc32 } from './crc.ts';
 import { deflateSync } from 'node:zlib';
+import { packLzfse } from './lzfse.ts';
 import { freshNoise } from './noise.ts';
 import { contentOf, packedSamples } from './packed-samples.ts';
 
@@ -36,6 +37,12 @@ export function sampleChunk(program: 'bzip2' | 'xz'): DmgChunk {
   const content = contentOf('disk');
   const type = program === 'bzip2' ? 0x80000006 : 0x80000008;
   return { type, sectors: content.length / SECTOR, packed: sample.packed, content };
+}
+
+/** A chunk as in ULFO images. @param content whole sectors */
+export function lzfseChunk(content: Uint8Array): DmgChunk {
+  const packed = packLzfse(content);
+  return { type: 0x80000007, sectors: content.length / SECTOR, packed, content };
 }
 
 /** Chunks that QEMU knows without its modules, in two partitions. */
