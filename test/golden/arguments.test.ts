@@ -225,8 +225,8 @@ describe.skipIf(!available)('refused, and not silently', () => {
     ['convert -O vvfat a.qcow2 o', "Converting to 'vvfat' is not supported by this version"],
     ['convert -o nocow=on a.qcow2 o', 'The option nocow is not supported by this version'],
     [
-      'info -f vvfat a.qcow2',
-      "Could not open 'a.qcow2': The format 'vvfat' is not supported by this version",
+      'info -f quorum a.qcow2',
+      "Could not open 'a.qcow2': The format 'quorum' is not supported by this version",
     ],
     [
       'info nbd://localhost/',

@@ -274,7 +274,7 @@ describe.skipIf(!available)('--image-opts', () => {
   it.each([
     ['driver=nbd,host=x', "The protocol 'nbd' is not supported"],
     ['driver=qcow2,file.driver=http,file.url=http://x/', "The protocol 'http' is not supported"],
-    ['driver=vvfat,file.filename=p.qcow2', "The format 'vvfat' is not supported"],
+    ['driver=quorum,file.filename=p.qcow2', "The format 'quorum' is not supported"],
   ])('%s is refused', async (opts, text) => {
     const { stderr, exitCode } = await ours(['info', '--image-opts', opts]);
     expect(stderr).toContain(`${text} by this version`);
