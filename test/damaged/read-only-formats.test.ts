@@ -1,4 +1,11 @@
-import { buildBochs, buildCloop, buildDmg, sampleChunk, usualTables } from '../images/build-dmg.ts';
+import {
+  buildBochs,
+  buildCloop,
+  buildDmg,
+  lzfseChunk,
+  sampleChunk,
+  usualTables,
+} from '../images/build-dmg.ts';
 import { contentOf } from '../images/packed-samples.ts';
 import { mutationSuite } from './format-mutations.ts';
 
@@ -9,7 +16,10 @@ function dmgSeed(name: string, bytes: Uint8Array, tables: number) {
 
 mutationSuite('dmg', () => {
   const usual = usualTables().map((chunks) => chunks.filter(({ sectors }) => sectors < 200));
-  const packed = [...usual, [sampleChunk('xz'), sampleChunk('bzip2')]];
+  const packed = [
+    ...usual,
+    [sampleChunk('xz'), sampleChunk('bzip2'), lzfseChunk(contentOf('disk'))],
+  ];
   return [
     dmgSeed('property list', buildDmg(usual), 1500),
     dmgSeed('resource fork', buildDmg(usual, { form: 'resources' }), 1000),
