@@ -110,6 +110,21 @@ describe.skipIf(!available)('what VMware makes', () => {
   });
 });
 
+describe.skipIf(!available)('what was written into what VMware makes', () => {
+  it('COWD: the real program reads it', async () => {
+    write(IMAGES['vmfs-sparse.vmdk']?.() ?? {});
+    const content = grain(77, 9000);
+    content.fill(0, 4000 * 512, 5000 * 512);
+    writeFileSync('content.raw', content);
+    const convert = ['convert', '-n', '-f', 'raw', '-O', 'vmdk', 'content.raw', 'vmfs-sparse.vmdk'];
+    expect(await ours(convert)).toMatchObject({ exitCode: 0, stderr: '' });
+    const compare = ['compare', '-f', 'raw', 'content.raw', 'vmfs-sparse.vmdk'];
+    expect(await qemuImg(compare)).toMatchObject({ exitCode: 0 });
+    const { exitCode } = await expectSame(['check', 'vmfs-sparse.vmdk']);
+    expect(exitCode).toBe(0);
+  });
+});
+
 type Patch = (bytes: DataView, all: Uint8Array) => void;
 
 /** Whose header or tables say what they should not. */
