@@ -6,9 +6,11 @@ import {
   isImageError,
   Qcow2Image,
   rebaseContent,
+  rebaseIntoQcow2,
+  type RebaseReport,
+  type RebaseTarget,
 } from '../engine/index.ts';
-import type { RebaseReport } from '../engine/index.ts';
-import type { Disk } from '../engine/formats/format.ts';
+import type { Disk, DiskWriter } from '../engine/formats/format.ts';
 import {
   checkCacheMode,
   COMMON,
@@ -100,8 +102,12 @@ async function run(
   if (given.has('unsafe')) return setBacking(image, next, format);
   const backing = next === '' ? undefined : await openNext(context, image, next ?? '', format);
   try {
-    await setBacking(image, next, format, (disk, writer) =>
-      takeOver(context, { disk, writer, next: backing?.disk, line }, given.has('compress')),
+    await setBacking(image, next, format, (target) =>
+      takeOver(
+        context,
+        { disk: image.disk, target, next: backing?.disk, line },
+        given.has('compress'),
+      ),
     );
   } finally {
     await backing?.close();
@@ -137,19 +143,17 @@ async function openNext(
   return opened;
 }
 
-type Writer = Awaited<ReturnType<typeof editQcow2>>;
-
 interface Task {
-  readonly disk: Qcow2Image;
-  readonly writer: Writer;
+  readonly disk: Disk;
+  readonly target: RebaseTarget;
   readonly next: Disk | undefined;
   readonly line: ProgressLine;
 }
 
 async function takeOver(context: Context, task: Task, compress: boolean): Promise<RebaseReport> {
-  const { disk, writer, next, line } = task;
+  const { disk, target, next, line } = task;
   try {
-    return await rebaseContent(disk, writer, next, {
+    return await rebaseContent(disk, target, next, {
       compress,
       signal: context.signal,
       pool: context.host.pool,
@@ -168,7 +172,7 @@ async function setBacking(
   image: EditedImage,
   name: string | undefined,
   format: string | undefined,
-  before?: (disk: Qcow2Image, writer: Writer) => Promise<unknown>,
+  before?: (target: RebaseTarget) => Promise<unknown>,
 ): Promise<void> {
   const refuse = (reason: string) => {
     const text = `Could not change the backing file to '${name ?? '(null)'}': ${reason}`;
@@ -176,11 +180,11 @@ async function setBacking(
   };
   const { disk } = image;
   if (!(disk instanceof Qcow2Image)) {
-    if (before === undefined && (await renameBacking(disk, name, format, refuse))) return;
+    if (await renameBacking({ disk, name, format, refuse, before })) return;
     throw refuse('Operation not supported');
   }
   const writer = await editQcow2(disk);
-  await before?.(disk, writer);
+  await before?.(rebaseIntoQcow2(disk, writer));
   const named = name !== undefined && name !== '';
   if (named && format === undefined) throw refuse('backing format must be specified');
   const tooLong = new TextEncoder().encode(name ?? '').length > MOST_NAME_BYTES;
@@ -197,16 +201,24 @@ async function setBacking(
 }
 
 /** The same in an image of another format. Returns false where the format cannot. */
-async function renameBacking(
-  disk: Disk,
-  name: string | undefined,
-  format: string | undefined,
-  refuse: (reason: string) => CommandFailure,
-): Promise<boolean> {
+async function renameBacking({
+  disk,
+  name,
+  format,
+  refuse,
+  before,
+}: {
+  disk: Disk;
+  name: string | undefined;
+  format: string | undefined;
+  refuse: (reason: string) => CommandFailure;
+  before: ((target: RebaseTarget) => Promise<unknown>) | undefined;
+}): Promise<boolean> {
   if (disk.format === 'raw') return false;
   try {
     const writer = await editDisk(disk);
     if (writer.setBacking === undefined) return false;
+    await before?.(targetOf(writer));
     const named = name !== undefined && name !== '';
     if (named && format === undefined) throw refuse('backing format must be specified');
     await writer.setBacking(named ? name : '', format ?? '');
@@ -217,4 +229,13 @@ async function renameBacking(
     if (!isImageError(error, 'header-full')) throw error;
     throw refuse('No space left on device');
   }
+}
+
+function targetOf(writer: DiskWriter): RebaseTarget {
+  return {
+    ...{ unit: writer.clusterSize, clusterSize: writer.clusterSize, packing: writer.packing },
+    write: (offset, bytes) => writer.write(offset, bytes),
+    zero: (offset, length) => writer.zero(offset, length),
+    writePacked: (offset, packed) => writer.writePacked(offset, packed),
+  };
 }

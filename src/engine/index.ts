@@ -106,7 +106,12 @@ export {
   type CommitTarget,
 } from './operations/commit.ts';
 export { judgeChange, verifyChange, verifyOther } from './operations/verify-change.ts';
-export { rebaseContent, type RebaseReport } from './operations/rebase.ts';
+export {
+  rebaseContent,
+  rebaseIntoQcow2,
+  type RebaseReport,
+  type RebaseTarget,
+} from './operations/rebase.ts';
 export { compareDisks, type CompareOptions } from './operations/compare.ts';
 export type * from './operations/compare-report.ts';
 export {

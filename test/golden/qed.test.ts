@@ -195,6 +195,24 @@ describe.skipIf(!available)('changes', () => {
     expect(await hashOf('own/top.raw')).toBe(await hashOf('real/top.raw'));
   });
 
+  it.each([
+    ['to another image', ['-b', 'plain.qed', '-F', 'qed']],
+    ['to nothing', ['-b', '']],
+    ['to a shorter one', ['-b', 'short.raw', '-F', 'raw']],
+  ])('safe rebase %s', async (_, how) => {
+    writeFileSync('short.raw', Buffer.alloc(700_000, 3));
+    fork('top.qed', 'base.raw', 'plain.qed', 'short.raw');
+    await both(['convert', '-O', 'raw', 'top.qed', 'before.raw']);
+    await both(['rebase', ...how, 'top.qed']);
+    await both(['info', 'top.qed']);
+    await both(['check', 'top.qed']);
+    for (const side of ['real', 'own']) {
+      const args = ['convert', '-O', 'raw', 'top.qed', 'after.raw'];
+      expect((await qemuImg(args, side)).exitCode).toBe(0);
+      expect(await hashOf(`${side}/after.raw`), side).toBe(await hashOf('own/before.raw'));
+    }
+  });
+
   it('commit', async () => {
     fork('top.qed', 'base.raw', 'plain.qed');
     await both(['commit', 'top.qed']);

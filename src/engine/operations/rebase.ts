@@ -5,7 +5,8 @@
 import { alignDown, alignUp } from '../binary/units.ts';
 import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import { throwIfCancelled } from '../errors.ts';
-import type { Disk, Extent } from '../formats/format.ts';
+import type { WritablePacking } from '../codecs/packing.ts';
+import type { Disk, DiskWriter, Extent } from '../formats/format.ts';
 import { GuestWriter } from '../formats/qcow2/edit/guest-writer.ts';
 import type { Qcow2Writer } from '../formats/qcow2/edit/writer.ts';
 import type { Qcow2Image } from '../formats/qcow2/image.ts';
@@ -13,7 +14,7 @@ import type { ByteRange } from '../storage/range-set.ts';
 import { mapChain } from './chain.ts';
 import { isEmpty, pairUp, type Pair } from './compare.ts';
 import type { RunOptions } from './operation.ts';
-import { readDisk } from './read.ts';
+import { readDisk, readerBelow } from './read.ts';
 import { pacer } from './yield.ts';
 
 export interface RebaseOptions extends RunOptions {
@@ -35,6 +36,33 @@ export interface RebaseReport {
 /** Guest bytes that are read and compared at once. */
 const WINDOW = 4 * 1024 * 1024;
 
+/** What is written into. Guest offsets in bytes. */
+export interface RebaseTarget extends Pick<DiskWriter, 'write' | 'zero' | 'writePacked'> {
+  /** Bytes that are taken over together: a cluster, or a part of one that has a place of its own. */
+  readonly unit: number;
+  readonly clusterSize: number;
+  /** How clusters are packed; undefined where none can be packed as a whole. */
+  readonly packing: WritablePacking | undefined;
+}
+
+/** A qcow2 image to be written into. Its backing image is open. */
+export function rebaseIntoQcow2(
+  image: Qcow2Image,
+  writer: Qcow2Writer,
+  options: RebaseOptions = {},
+): RebaseTarget {
+  const { unit, clusterSize, isExtended } = writer;
+  const guest = new GuestWriter(image, writer, readerBelow(image, options));
+  return {
+    ...{ unit, clusterSize },
+    // Where subclusters are there already, the cluster cannot be packed as a whole.
+    packing: isExtended ? undefined : image.codec,
+    write: (offset, bytes) => guest.write(offset, bytes),
+    zero: (offset, length) => guest.zero(offset, length),
+    writePacked: (offset, packed) => guest.writePacked(offset, packed),
+  };
+}
+
 /**
  * Takes over into the image whatever it would read differently with `next` below it. The name of
  * its backing image is not changed by this, and nothing is complete before the writer is flushed.
@@ -43,43 +71,40 @@ const WINDOW = 4 * 1024 * 1024;
  * @throws ImageError unreadable-cluster, cancelled and those of reading and writing
  */
 export async function rebaseContent(
-  image: Qcow2Image,
-  writer: Qcow2Writer,
+  image: Disk,
+  target: RebaseTarget,
   next: Disk | undefined,
   options: RebaseOptions = {},
 ): Promise<RebaseReport> {
   const own = options.pool === undefined ? new InlinePool() : undefined;
   try {
     const pool = options.pool ?? own ?? new InlinePool();
-    return await new Rebase(image, writer, next, { ...options, pool }).run();
+    return await new Rebase(image, target, next, { ...options, pool }).run();
   } finally {
     own?.close();
   }
 }
 
 class Rebase {
-  readonly #image: Qcow2Image;
+  readonly #image: Disk;
   readonly #old: Disk | undefined;
   readonly #next: Disk | undefined;
-  readonly #writer: Qcow2Writer;
-  readonly #guest: GuestWriter;
+  readonly #target: RebaseTarget;
   readonly #options: RebaseOptions & { pool: CodecPool };
   readonly #report: RebaseReport = { compared: 0, copied: 0, zeroed: 0 };
   readonly #pace = pacer();
 
   constructor(
-    image: Qcow2Image,
-    writer: Qcow2Writer,
+    image: Disk,
+    target: RebaseTarget,
     next: Disk | undefined,
     options: RebaseOptions & { pool: CodecPool },
   ) {
     this.#image = image;
-    this.#writer = writer;
+    this.#target = target;
     this.#old = image.backing;
     this.#next = next;
     this.#options = options;
-    const below = (offset: number, length: number) => this.#read(this.#old, offset, length);
-    this.#guest = new GuestWriter(image, writer, below);
   }
 
   async run(): Promise<RebaseReport> {
@@ -98,7 +123,7 @@ class Rebase {
 
   /** A run that the image does not hold: windows of it in which the two may differ. */
   async #takeOver({ offset, length }: Extent): Promise<void> {
-    const { unit } = this.#writer;
+    const { unit } = this.#target;
     const end = offset + length;
     // Whole units, from the one that follows what was looked at last.
     let start = offset;
@@ -142,7 +167,7 @@ class Rebase {
 
   async #compare({ offset, length }: ByteRange): Promise<void> {
     if (length === 0) return;
-    const { unit } = this.#writer;
+    const { unit } = this.#target;
     const [old, next] = await Promise.all([
       this.#read(this.#old, offset, length),
       this.#read(this.#next, offset, length),
@@ -171,31 +196,31 @@ class Rebase {
     const { length } = bytes;
     if (empty) {
       this.#report.zeroed += length;
-      await this.#guest.zero(offset, length);
+      await this.#target.zero(offset, length);
       return;
     }
     this.#report.copied += length;
-    const { clusterSize, isExtended } = this.#writer;
-    // Where subclusters are there already, the cluster cannot be packed as a whole.
-    if (this.#options.compress !== true || isExtended || offset % clusterSize !== 0) {
-      await this.#guest.write(offset, bytes);
-      return;
-    }
-    await this.#pack(offset, bytes);
+    const { clusterSize, packing } = this.#target;
+    const packs = this.#options.compress === true && offset % clusterSize === 0;
+    if (packs && packing !== undefined) await this.#pack(offset, bytes, packing);
+    else await this.#target.write(offset, bytes);
   }
 
-  async #pack(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const { clusterSize } = this.#writer;
+  async #pack(
+    offset: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    codec: WritablePacking,
+  ): Promise<void> {
+    const { clusterSize } = this.#target;
     const data = new Uint8Array(alignUp(bytes.length, clusterSize));
     data.set(bytes);
-    const { codec } = this.#image;
     const { packed, lengths } = await this.#options.pool.pack({ codec, data, clusterSize });
     let from = 0;
     for (const [index, length] of lengths.entries()) {
       const at = index * clusterSize;
       const plain = bytes.slice(at, at + clusterSize);
-      if (length === 0) await this.#guest.write(offset + at, plain);
-      else await this.#guest.writePacked(offset + at, packed.slice(from, from + length));
+      if (length === 0) await this.#target.write(offset + at, plain);
+      else await this.#target.writePacked(offset + at, packed.slice(from, from + length));
       from += length;
     }
   }
