@@ -131,7 +131,7 @@ describe('who takes a file', () => {
   it('names where the rules are from, and no destination twice', () => {
     // As comments: no address of another host is to be in what is delivered.
     const text = readFileSync('src/engine/destinations/table.ts', 'utf8');
-    const entries = text.split(/^    id: /m).slice(1);
+    const entries = text.split(/^ {4}id: /m).slice(1);
     expect(entries.length).toBe(DESTINATIONS.length);
     for (const entry of entries) expect(entry).toMatch(/^ {4}\/\/ Source: https:\/\//m);
     expect(new Set(DESTINATIONS.map(({ id }) => id)).size).toBe(DESTINATIONS.length);
