@@ -14,7 +14,10 @@ export interface Chosen {
 }
 
 /** What the file manager offers first; any other file can be chosen too. */
-export const IMAGE_SUFFIXES = ['.qcow2', '.qcow', '.img', '.raw'] as const;
+export const IMAGE_SUFFIXES = [
+  ...['.qcow2', '.qcow', '.img', '.raw', '.vmdk', '.vhd', '.vhdx', '.avhd', '.avhdx', '.vdi'],
+  ...['.qed', '.hds', '.hdd', '.dmg'],
+] as const;
 
 export function hasOpenPicker(): boolean {
   return typeof globalThis.showOpenFilePicker === 'function';

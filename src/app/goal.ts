@@ -102,6 +102,8 @@ export function recipeOf(wanted: Wanted): MadeFrom {
   const growth = has('growth');
   if (growth !== '' && format === 'vdi') options['static'] = growth === 'fixed' ? 'on' : 'off';
   else if (growth !== '') options['subformat'] = growth;
+  // Marked as zeros, blocks of a fixed disk would get new places when they are written.
+  if (format === 'vhdx' && growth === 'fixed') options['block_state_zero'] = 'off';
   if (has('exact') === 'on') options['force_size'] = 'on';
   const compress = !['', 'none'].includes(has('compression'));
   return { format, options, compress, container: 'none' };
