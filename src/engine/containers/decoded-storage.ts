@@ -1,7 +1,7 @@
 /** Packed content as a storage: unpacked while it is read, kept in a scratch storage. */
+import { ReadOnlyStorage } from '../storage/read-only.ts';
 import { ImageError, isImageError, throwIfCancelled } from '../errors.ts';
-import { available, refuseWrite } from '../storage/failures.ts';
-import type { Storage } from '../storage/storage.ts';
+import { available } from '../storage/failures.ts';
 import { pacer } from '../yield.ts';
 import { containerFault, DecodeFault, type Scratch, type Watch, type Whose } from './container.ts';
 import type { Decoder } from './decoder.ts';
@@ -40,9 +40,8 @@ export interface DecodedSource {
 }
 
 /** For reading. Reads may be under way at the same time; unpacking happens one by one. */
-export class DecodedStorage implements Storage {
+export class DecodedStorage extends ReadOnlyStorage {
   readonly name: string;
-  readonly writable = false;
   readonly size: number;
   readonly #source: DecodedSource;
   readonly #kept: SparseScratch;
@@ -55,6 +54,7 @@ export class DecodedStorage implements Storage {
 
   /** @param parts all of the content, in rising order and without gaps */
   constructor(source: DecodedSource, parts: readonly Part[], kept: SparseScratch, watch: Watch) {
+    super();
     this.#source = source;
     this.name = source.name;
     this.#kept = kept;
@@ -89,19 +89,7 @@ export class DecodedStorage implements Storage {
     return length;
   }
 
-  write(): Promise<void> {
-    return refuseWrite(this.name);
-  }
-
-  resize(): Promise<void> {
-    return refuseWrite(this.name);
-  }
-
-  flush(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await this.#turn;

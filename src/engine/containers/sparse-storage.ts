@@ -1,4 +1,5 @@
-import { available, refuseWrite } from '../storage/failures.ts';
+import { ReadOnlyStorage } from '../storage/read-only.ts';
+import { available } from '../storage/failures.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { SparsePiece } from './tar-header.ts';
 
@@ -9,15 +10,15 @@ interface Placed extends SparsePiece {
 }
 
 /** A file of which only some ranges are stored; the others read as zeros. For reading. */
-export class SparseStorage implements Storage {
+export class SparseStorage extends ReadOnlyStorage {
   readonly name: string;
-  readonly writable = false;
   readonly size: number;
   readonly #stored: Storage;
   readonly #pieces: Placed[] = [];
 
   /** @param pieces in rising order, none over another, all within `size` (see {@link arePieces}) */
   constructor(stored: Storage, size: number, pieces: readonly SparsePiece[]) {
+    super();
     this.name = stored.name;
     this.size = size;
     this.#stored = stored;
@@ -47,19 +48,7 @@ export class SparseStorage implements Storage {
     return length;
   }
 
-  write(): Promise<void> {
-    return refuseWrite(this.name);
-  }
-
-  resize(): Promise<void> {
-    return refuseWrite(this.name);
-  }
-
-  flush(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  close(): Promise<void> {
+  override close(): Promise<void> {
     return this.#stored.close();
   }
 

@@ -2,19 +2,16 @@
 import { alignUp, SECTOR } from '../binary/units.ts';
 import type { Storage } from '../storage/storage.ts';
 import { ExtentList } from './extents.ts';
-import type { Disk, Extent } from './format.ts';
+import type { Extent } from './format.ts';
+import { StandAloneDisk } from './stand-alone.ts';
 
-export class RawDisk implements Disk {
+export class RawDisk extends StandAloneDisk {
   readonly format = 'raw';
   readonly storage: Storage;
   readonly clusterSize = 0;
-  readonly codec = undefined;
-  readonly backing = undefined;
-  readonly backingMissing = false;
-  readonly cipher = undefined;
-  readonly contentMissing = undefined;
 
   constructor(storage: Storage) {
+    super();
     this.storage = storage;
   }
 
@@ -31,9 +28,5 @@ export class RawDisk implements Disk {
     if (dataEnd > offset) list.add('data', offset, dataEnd - offset, offset);
     if (end > dataEnd) list.add('zero', dataEnd, end - dataEnd, dataEnd);
     return Promise.resolve(list.extents);
-  }
-
-  close(): Promise<void> {
-    return this.storage.close();
   }
 }

@@ -1,21 +1,18 @@
-import type { Disk, Extent } from '../formats/format.ts';
+import type { Extent } from '../formats/format.ts';
 import { ExtentList } from '../formats/extents.ts';
+import { StandAloneDisk } from '../formats/stand-alone.ts';
 import { MemoryStorage } from '../storage/memory.ts';
 
 /** Nothing but zeros: what is put behind a disk that has to be longer than it is. */
-export class ZeroDisk implements Disk {
+export class ZeroDisk extends StandAloneDisk {
   readonly format = 'raw';
   readonly storage = new MemoryStorage({ name: 'zeros' });
   readonly clusterSize = 0;
-  readonly codec = undefined;
-  readonly backing = undefined;
-  readonly backingMissing = false;
-  readonly cipher = undefined;
-  readonly contentMissing = undefined;
   /** Bytes. */
   readonly size: number;
 
   constructor(size: number) {
+    super();
     this.size = size;
   }
 
@@ -24,9 +21,5 @@ export class ZeroDisk implements Disk {
     const end = Math.min(offset + length, this.size);
     if (end > offset) list.add('zero', offset, end - offset, -1);
     return Promise.resolve(list.extents);
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
   }
 }

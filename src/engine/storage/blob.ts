@@ -1,6 +1,7 @@
+import { ReadOnlyStorage } from './read-only.ts';
 import { ImageError } from '../errors.ts';
-import { available, readFailure, refuseWrite } from './failures.ts';
-import type { ReadRequest, Storage } from './storage.ts';
+import { available, readFailure } from './failures.ts';
+import type { ReadRequest } from './storage.ts';
 
 /** Bytes of one request. Fewer cost speed (64 KiB: a tenth), more only memory. */
 const PIECE = 4 << 20;
@@ -17,14 +18,14 @@ export interface BlobOptions {
  * A File or Blob, for reading. One request costs about 0.7 ms whatever its size up to 64 KiB:
  * callers merge neighbours. Long reads are split and kept in flight together.
  */
-export class BlobStorage implements Storage {
+export class BlobStorage extends ReadOnlyStorage {
   readonly name: string;
-  readonly writable = false;
   readonly size: number;
   readonly #blob: Blob;
   readonly #patience: number;
 
   constructor(blob: Blob, name = blob instanceof File ? blob.name : 'blob', options?: BlobOptions) {
+    super();
     this.name = name;
     this.size = blob.size;
     this.#blob = blob;
@@ -68,22 +69,6 @@ export class BlobStorage implements Storage {
       target.set(new Uint8Array(bytes, at, length));
       at += length;
     }
-  }
-
-  write(): Promise<void> {
-    return refuseWrite(this.name);
-  }
-
-  resize(): Promise<void> {
-    return refuseWrite(this.name);
-  }
-
-  flush(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
   }
 
   /** Several requests in flight. Returns only when none is left that could still fill `target`. */

@@ -1,19 +1,20 @@
-import { available, refuseWrite } from './failures.ts';
+import { ReadOnlyStorage } from './read-only.ts';
+import { available } from './failures.ts';
 import type { Storage } from './storage.ts';
 
 /**
  * A part of another storage as a storage of its own, for reading. Closing it leaves the whole
  * open: that belongs to whoever opened it.
  */
-export class SliceStorage implements Storage {
+export class SliceStorage extends ReadOnlyStorage {
   readonly name: string;
-  readonly writable = false;
   readonly #whole: Storage;
   readonly #offset: number;
   readonly #length: number;
 
   /** The `length` bytes of `whole` from `offset` on; what lies behind its end is not there. */
   constructor(whole: Storage, offset: number, length: number, name = whole.name) {
+    super();
     this.name = name;
     this.#whole = whole;
     this.#offset = offset;
@@ -28,21 +29,5 @@ export class SliceStorage implements Storage {
     const length = available(this.size, offset, target.length);
     if (length === 0) return 0;
     return this.#whole.read(this.#offset + offset, target.subarray(0, length));
-  }
-
-  write(): Promise<void> {
-    return refuseWrite(this.name);
-  }
-
-  resize(): Promise<void> {
-    return refuseWrite(this.name);
-  }
-
-  flush(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
   }
 }

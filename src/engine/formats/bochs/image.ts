@@ -5,8 +5,9 @@ import { gather } from '../../storage/gather.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { clip, ExtentList } from '../extents.ts';
 import { fieldValues } from '../field-values.ts';
-import type { Disk, Extent } from '../format.ts';
+import type { Extent } from '../format.ts';
 import { UNALLOCATED, type HEADER_1, type HEADER_2 } from './layout.ts';
+import { StandAloneDisk } from '../stand-alone.ts';
 
 /** What the file says of itself, checked. */
 interface BochsParts {
@@ -22,18 +23,13 @@ interface BochsParts {
 const BITMAPS = 2 ** 20;
 const RUNS = 4096;
 
-export class BochsDisk implements Disk {
+export class BochsDisk extends StandAloneDisk {
   readonly format = 'bochs';
   readonly isOpaque = true;
   readonly storage: Storage;
   readonly size: number;
   /** The unit of allocation within an extent. */
   readonly clusterSize = SECTOR;
-  readonly codec = undefined;
-  readonly backing = undefined;
-  readonly backingMissing = false;
-  readonly cipher = undefined;
-  readonly contentMissing = undefined;
   readonly #parts: BochsParts;
   readonly #catalog: DataView;
   /** Bytes of one extent's bitmap in the file, and of that and its sectors. */
@@ -41,6 +37,7 @@ export class BochsDisk implements Disk {
   readonly #stride: number;
 
   constructor(storage: Storage, parts: BochsParts) {
+    super();
     this.storage = storage;
     this.size = parts.size;
     this.#parts = parts;
@@ -126,9 +123,5 @@ export class BochsDisk implements Disk {
       ],
       fields: fieldValues(table, fields),
     };
-  }
-
-  close(): Promise<void> {
-    return this.storage.close();
   }
 }

@@ -7,28 +7,26 @@ import { readPadded, type Storage } from '../../storage/storage.ts';
 import { checkPacked } from '../content-check.ts';
 import { clip, ExtentList } from '../extents.ts';
 import { fieldValues } from '../field-values.ts';
-import type { Disk, Extent } from '../format.ts';
+import type { Extent } from '../format.ts';
 import { HEADER, MAX_PACKED, OFFSET_BYTES, OFFSETS_AT } from './layout.ts';
+import { StandAloneDisk } from '../stand-alone.ts';
 
 /** Offsets that are read at once: 32 KiB. */
 const PAGE = 4096;
 
-export class CloopDisk implements Disk {
+export class CloopDisk extends StandAloneDisk {
   readonly format = 'cloop';
   readonly isOpaque = true;
   readonly checkIsOurs = true;
   readonly storage: Storage;
   readonly size: number;
   readonly clusterSize: number;
-  readonly codec = 'zlib-stream';
-  readonly backing = undefined;
-  readonly backingMissing = false;
-  readonly cipher = undefined;
-  readonly contentMissing = undefined;
+  override readonly codec = 'zlib-stream';
   readonly #fields: Values<typeof HEADER>;
   #page: { first: number; offsets: Float64Array } | undefined;
 
   constructor(storage: Storage, fields: Values<typeof HEADER>) {
+    super();
     this.storage = storage;
     this.#fields = fields;
     this.clusterSize = fields.blockSize;
@@ -90,9 +88,5 @@ export class CloopDisk implements Disk {
       ],
       fields: fieldValues(HEADER, this.#fields),
     };
-  }
-
-  close(): Promise<void> {
-    return this.storage.close();
   }
 }

@@ -6,10 +6,11 @@ import type { Description } from '../../operations/image-info.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { clip } from '../extents.ts';
 import { fieldValues } from '../field-values.ts';
-import type { Disk, Extent } from '../format.ts';
+import type { Extent } from '../format.ts';
 import { checkDmg } from './check.ts';
 import type { Chunk, ChunkTable } from './chunks.ts';
 import { IGNORE, KOLY, PACKINGS, RAW, ZERO } from './layout.ts';
+import { StandAloneDisk } from '../stand-alone.ts';
 
 /** What the file says of itself, checked. */
 export interface DmgParts {
@@ -23,7 +24,7 @@ export interface DmgParts {
 
 const RUNS = 4096;
 
-export class DmgDisk implements Disk {
+export class DmgDisk extends StandAloneDisk {
   readonly format = 'dmg';
   readonly isOpaque = true;
   readonly checkIsOurs = true;
@@ -32,13 +33,10 @@ export class DmgDisk implements Disk {
   readonly size: number;
   /** That of most chunks; each says for itself what it unpacks to. */
   readonly clusterSize: number;
-  readonly codec = 'zlib-stream';
-  readonly backing = undefined;
-  readonly backingMissing = false;
-  readonly cipher = undefined;
-  readonly contentMissing = undefined;
+  override readonly codec = 'zlib-stream';
 
   constructor(storage: Storage, parts: DmgParts) {
+    super();
     this.storage = storage;
     this.parts = parts;
     this.size = parts.koly.sectors * SECTOR;
@@ -120,10 +118,6 @@ export class DmgDisk implements Disk {
       ],
       fields: fieldValues(KOLY, koly, kolyAt),
     };
-  }
-
-  close(): Promise<void> {
-    return this.storage.close();
   }
 }
 

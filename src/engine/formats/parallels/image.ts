@@ -9,11 +9,12 @@ import { EntryTable, mapEntries } from '../entry-table.ts';
 import { clip, ExtentList } from '../extents.ts';
 import { imageFault } from '../fault.ts';
 import { fieldValues } from '../field-values.ts';
-import type { Disk, Extent } from '../format.ts';
+import type { Extent } from '../format.ts';
 import { checkParallels } from './check.ts';
 import { readExtension, type Extension } from './extension.ts';
 import { entriesFor, parseHeader, type ParallelsHeader } from './header.ts';
 import { HEADER, HEADER_BYTES } from './layout.ts';
+import { StandAloneDisk } from '../stand-alone.ts';
 
 /**
  * Opens one.
@@ -51,22 +52,18 @@ export function refuseInUse({ name }: Storage): never {
   throw new ImageError('image-dirty', { name, message: `parallels: ${reason}` });
 }
 
-export class ParallelsDisk implements Disk {
+export class ParallelsDisk extends StandAloneDisk {
   readonly format = 'parallels';
   readonly storage: Storage;
   readonly header: ParallelsHeader;
   readonly size: number;
   readonly clusterSize: number;
-  readonly codec = undefined;
-  readonly cipher = undefined;
-  readonly contentMissing = undefined;
-  readonly backing = undefined;
-  readonly backingMissing = false;
   readonly table: EntryTable;
   readonly extension: Extension;
   readonly findings: readonly Finding[];
 
   constructor(storage: Storage, header: ParallelsHeader, extension: Extension) {
+    super();
     this.storage = storage;
     this.header = header;
     this.size = header.size;
@@ -120,10 +117,6 @@ export class ParallelsDisk implements Disk {
       ...{ clusterSize: undefined, encrypted: false, dirty: undefined, specific: undefined, facts },
       fields: fieldValues(HEADER, fields),
     };
-  }
-
-  close(): Promise<void> {
-    return this.storage.close();
   }
 }
 
