@@ -36,7 +36,7 @@ const TEXTS: Readonly<Record<Reason, (limit: string) => string>> = {
   geometry: () => 'the geometry in the header says another size than the header itself',
   backing: () => 'part of it is in another image',
   'data-file': () => 'its content is in another file',
-  'several-files': () => 'it is made of several files',
+  'several-files': () => 'it is made of several files, which belong together',
   encrypted: () => 'it is encrypted',
   snapshots: () => 'its snapshots are lost',
   unclean: () => 'it was not closed cleanly',

@@ -138,7 +138,7 @@ async function fill(context: Context, task: ConvertTask, filling: Filling): Prom
   }
 }
 
-/** The empty image; one with another below it is opened again, to be written into as any other. */
+/** The empty image; one with another below it is opened again, as whoever writes into one does. */
 async function created(
   { target }: ConvertTask,
   { format, prepared, backing, files }: Filling,

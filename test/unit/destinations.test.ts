@@ -63,6 +63,12 @@ const CASES: [DestinationId, FileFacts, Partial<FileFacts>, Reason][] = [
     { virtualSize: GIB + MIB },
     'size-multiple',
   ],
+  [
+    'vmware',
+    { ...STREAM, subformat: 'twoGbMaxExtentSparse' },
+    { severalFiles: true },
+    'several-files',
+  ],
   ['openstack', QCOW2, { hasBacking: true }, 'backing'],
   ['openstack', QCOW2, { dataFile: true }, 'data-file'],
   ['openstack', QCOW2, { extendedL2: true }, 'extended-l2'],

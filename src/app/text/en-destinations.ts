@@ -14,7 +14,10 @@ const REASONS: Record<Reason, (limit: string, refused: boolean) => string> = {
   geometry: () => 'It may go by the geometry in the header, which gives the disk another size.',
   backing: () => 'Part of the disk is in another image, which it would not find.',
   'data-file': () => 'The content of the disk is in another file.',
-  'several-files': () => 'It takes a disk in one file only, this one is in several.',
+  'several-files': (_, refused) =>
+    refused
+      ? 'It takes a disk in one file only, this one is in several.'
+      : 'The disk is in several files: it needs all of them, beside each other.',
   encrypted: () => 'It cannot unlock encrypted disks.',
   snapshots: () => 'Snapshots inside the file are lost or refused.',
   unclean: (_, refused) =>

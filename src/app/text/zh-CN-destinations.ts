@@ -16,7 +16,10 @@ export const zhDestinations: DestinationsText = {
     geometry: () => '它可能以文件头中的几何参数为准，那样磁盘的大小会不同。',
     backing: () => '磁盘的一部分在另一个镜像中，它找不到那个镜像。',
     'data-file': () => '磁盘的内容在另一个文件中。',
-    'several-files': () => '只接受单个文件的磁盘，而此磁盘分为多个文件。',
+    'several-files': (_, refused) =>
+      refused
+        ? '只接受单个文件的磁盘，而此磁盘分为多个文件。'
+        : '此磁盘分为多个文件：需要全部文件，并放在同一处。',
     encrypted: () => '无法解锁加密的磁盘。',
     snapshots: () => '文件内的快照会丢失或被拒绝。',
     unclean: (_, refused) =>

@@ -52,6 +52,7 @@ const encrypted = when((facts) => facts.encrypted, no('encrypted'));
 const backing = when(({ hasBacking }) => hasBacking, no('backing'));
 const dataFile = when((facts) => facts.dataFile, no('data-file'));
 const severalFiles = when((facts) => facts.severalFiles, no('several-files'));
+const allFiles = when((facts) => facts.severalFiles, care('several-files'));
 const unclean = when((facts) => facts.unclean, care('unclean'));
 const uncleanRefused = when((facts) => facts.unclean, no('unclean'));
 const corrupt = when((facts) => facts.corrupt, no('corrupt'));
@@ -89,6 +90,7 @@ export const DESTINATIONS: readonly Destination[] = [
     rules: [
       formats('qcow2', 'raw', 'vmdk', 'vdi', 'vpc', 'vhdx', 'qed', 'qcow', 'parallels', 'luks'),
       unpacked(),
+      allFiles,
       corrupt,
       unknownFeatures,
       ...of('vhdx', uncleanRefused, sectors),
@@ -118,6 +120,7 @@ export const DESTINATIONS: readonly Destination[] = [
     rules: [
       formats('qcow2', 'raw', 'vmdk', 'vdi', 'vpc', 'vhdx'),
       unpacked(),
+      allFiles,
       ...STAND_ALONE,
       encrypted,
       snapshots,
@@ -267,6 +270,7 @@ export const DESTINATIONS: readonly Destination[] = [
     rules: [
       formats('vmdk'),
       unpacked(),
+      allFiles,
       encrypted,
       backing,
       ...of(
@@ -293,6 +297,7 @@ export const DESTINATIONS: readonly Destination[] = [
     rules: [
       formats('vmdk'),
       unpacked('ova'),
+      allFiles,
       encrypted,
       ...of(
         'vmdk',
@@ -358,6 +363,7 @@ export const DESTINATIONS: readonly Destination[] = [
     rules: [
       formats('vdi', 'vmdk', 'vpc', 'parallels', 'qcow', 'qcow2', 'qed', 'raw'),
       unpacked('ova'),
+      allFiles,
       encrypted,
       corrupt,
       dataFile,
