@@ -216,7 +216,7 @@ async function renameBacking({
 }): Promise<boolean> {
   if (disk.format === 'raw') return false;
   try {
-    const writer = await editDisk(disk);
+    const writer = await editDisk(disk, { rebases: true });
     if (writer.setBacking === undefined) return false;
     await before?.(targetOf(writer));
     const named = name !== undefined && name !== '';

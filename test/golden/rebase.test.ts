@@ -84,6 +84,29 @@ describe.skipIf(!available)('rebase', () => {
       expect(mine['backing-filename-format']).toBe(real['backing-filename-format']);
     });
   }
+
+  // The real program leaves some of the new file's content in sight here.
+  test.each([
+    ['qcow2', 'compat=1.1'],
+    ['qcow2', 'compat=0.10'],
+    ['qcow2', 'extended_l2=on,cluster_size=16k'],
+    ['qed', 'cluster_size=4k'],
+  ])('%s with %s that had nothing below keeps its zeros', async (format, options) => {
+    const name = join(folder, `alone-${format}-${options}`);
+    writeFileSync(`${name}.raw`, Buffer.alloc(700 * 1024, 'below'));
+    await make('qemu-img', ['create', '-q', '-f', format, '-o', options, name, '1M']);
+    const where = 'write -P 7 64k 8k';
+    for (const commands of [[], ['-c', where]]) {
+      if (commands.length > 0) await qemuIo(['-f', format, ...commands, name]);
+      await make('qemu-img', ['convert', '-f', format, '-O', 'raw', name, `${name}.before`]);
+      const below = ['-b', `${name}.raw`, '-F', 'raw'];
+      expect((await ours(['rebase', '-f', format, ...below, name])).exitCode).toBe(0);
+      const checked = await qemuImg(['check', '-f', format, name]);
+      expect(checked.stdout).toMatch(/^No errors were found/);
+      await make('qemu-img', ['compare', '-f', format, '-F', 'raw', name, `${name}.before`]);
+      await make('qemu-img', ['create', '-q', '-f', format, '-o', options, name, '1M']);
+    }
+  });
 });
 
 async function info(path: string): Promise<Record<string, unknown>> {

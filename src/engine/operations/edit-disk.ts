@@ -3,18 +3,19 @@ import { ImageError } from '../errors.ts';
 import { driverOf } from '../formats/drivers.ts';
 import type { Disk, DiskWriter, DriverRepair } from '../formats/format.ts';
 import type { CheckOptions } from './check-report.ts';
-import { readerBelow } from './read.ts';
+import { readerBelow, readerOfOldBelow } from './read.ts';
 
 /**
  * Opens a disk, which has to be over writable storages, for writing into it.
+ * @param rebases another backing image is about to be named: zeros have to be said, too
  * @throws ImageError unsupported-feature (the format is only read), image-dirty, image-damaged
  */
-export async function editDisk(disk: Disk): Promise<DiskWriter> {
+export async function editDisk(disk: Disk, { rebases = false } = {}): Promise<DiskWriter> {
   const driver = await driverOf(disk.format);
   if (driver?.edit === undefined) {
     throw new ImageError('unsupported-feature', { feature: `writing to ${disk.format} images` });
   }
-  return driver.edit(disk, readerBelow(disk));
+  return driver.edit(disk, rebases ? readerOfOldBelow(disk) : readerBelow(disk));
 }
 
 /**

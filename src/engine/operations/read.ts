@@ -33,6 +33,15 @@ export function readerBelow({ backing }: Disk, options: ReadOptions = {}): ReadB
   return (offset, length) => readDisk(backing, offset, length, options);
 }
 
+/**
+ * The same where something else is about to lie below: where there is nothing now, zeros, so that a
+ * writer does not take "nothing said" for "reads as zeros".
+ */
+export function readerOfOldBelow({ backing }: Disk, options: ReadOptions = {}): ReadBelow {
+  return async (offset, length) =>
+    backing === undefined ? new Uint8Array(length) : readDisk(backing, offset, length, options);
+}
+
 /** As {@link readDisk}, with the extents of the stretch (cut to it) already at hand. */
 export async function readExtents(
   extents: readonly ChainExtent[],

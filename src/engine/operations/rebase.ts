@@ -14,7 +14,7 @@ import type { ByteRange } from '../storage/range-set.ts';
 import { mapChain } from './chain.ts';
 import { isEmpty, pairUp, type Pair } from './compare.ts';
 import type { RunOptions } from './operation.ts';
-import { readDisk, readerBelow } from './read.ts';
+import { readDisk, readerOfOldBelow } from './read.ts';
 import { pacer } from './yield.ts';
 
 export interface RebaseOptions extends RunOptions {
@@ -52,7 +52,7 @@ export function rebaseIntoQcow2(
   options: RebaseOptions = {},
 ): RebaseTarget {
   const { unit, clusterSize, isExtended } = writer;
-  const guest = new GuestWriter(image, writer, readerBelow(image, options));
+  const guest = new GuestWriter(image, writer, readerOfOldBelow(image, options));
   return {
     ...{ unit, clusterSize },
     // Where subclusters are there already, the cluster cannot be packed as a whole.
