@@ -16,6 +16,8 @@ const SRC = resolve(dirname(fileURLToPath(import.meta.url)), '../../src');
 
 const ENGINE_TYPES = [
   'engine',
+  'engine/binary',
+  'engine/guest',
   'engine/containers',
   'engine/base',
   'engine/storage',

@@ -23,6 +23,8 @@ export function editWords(edit: Edit, oldSize: number): string {
     }
     case 'patch':
       return edits.patch(edit.file.name);
+    default:
+      return edit.kind;
   }
 }
 

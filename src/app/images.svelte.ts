@@ -13,6 +13,7 @@ import {
   ChainState,
   CheckState,
   ConvertState,
+  type Focus,
   OpenImage,
   PANELS,
   type Panel,
@@ -57,6 +58,13 @@ class Images {
     if (this.#current?.phase !== 'open') return;
     this.#current.panel = panel;
     this.writeAddress();
+  }
+
+  /** Shows a place of an image in another panel. */
+  goTo(image: OpenImage, panel: 'map' | 'structure', focus: Focus): void {
+    image.focus = focus;
+    this.show(image);
+    this.showPanel(panel);
   }
 
   /** The panel of a key: 0 for the first. */

@@ -41,8 +41,8 @@ function act(event: KeyboardEvent, actions: KeyActions): boolean {
     actions.help();
     return true;
   }
-  const index = ['1', '2', '3', '4', '5', '6'].indexOf(event.key);
-  if (index < 0) return false;
+  const index = '123456789'.indexOf(event.key);
+  if (index < 0 || event.key.length !== 1) return false;
   actions.panel(index);
   return true;
 }

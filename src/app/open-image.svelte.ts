@@ -1,4 +1,5 @@
 import type {
+  AddressSpace,
   ChainFile,
   CheckReport,
   ConvertPlan,
@@ -19,9 +20,26 @@ import type { Chosen as ChosenOptions, TargetFormat, Wanted } from './goal.ts';
 import type { RunningJob } from './jobs.svelte.ts';
 import type { Problem } from './problem.ts';
 
-/** What can be done with an image: its tabs, in the order of the keys 1 to 6. */
-export const PANELS = ['overview', 'check', 'convert', 'checksum', 'console', 'changes'] as const;
+/** What can be done with an image: its tabs, in the order of the keys 1 to 9. */
+export const PANELS = [
+  'overview',
+  'map',
+  'structure',
+  'check',
+  'convert',
+  'snapshots',
+  'changes',
+  'checksum',
+  'console',
+] as const;
 export type Panel = (typeof PANELS)[number];
+
+/** A place that is looked at: the map, the structures and the bytes follow it. Bytes. */
+export interface Focus {
+  space: AddressSpace;
+  offset: number;
+  length: number;
+}
 
 /** The check of one image: before, during and after. */
 export class CheckState {
@@ -126,6 +144,8 @@ export class OpenImage {
   /** How the disk divides into data, zeros and unknown, by {@link planKey}; as far as looked at. */
   plans = $state.raw<Readonly<Record<string, ConvertPlan>>>({});
   panel = $state<Panel>('overview');
+  /** The place that is looked at; undefined: none yet. */
+  focus = $state.raw<Focus>();
   check = $state.raw(new CheckState());
   convert = $state.raw(new ConvertState());
   checksum = $state.raw(new ChecksumState());

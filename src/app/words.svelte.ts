@@ -2,10 +2,12 @@ import { settings, type Language } from './settings.svelte.ts';
 import type { ImageText } from './text/en-image.ts';
 import { en } from './text/en.ts';
 import type { Text } from './text/en.ts';
+import { loadPart, type Part, type Parts } from './text/parts.ts';
 
 /**
  * The sentences in the language that is on. `shell` is there from the start; `image`, all that is
- * said behind the first screen, comes with {@link Words.loadImage}.
+ * said behind the first screen, comes with {@link Words.loadImage}, and what only one panel says
+ * with {@link Words.loadPart}.
  */
 class Words {
   #shell = $state.raw<Text>(en);
@@ -13,6 +15,8 @@ class Words {
   #language = $state<Language>('en');
   #wanted: Language = settings.language;
   #wantsImage = false;
+  #parts = $state.raw<Partial<Parts>>({});
+  readonly #wantedParts = new Set<Part>();
   /** False until the texts of the wanted language are there. */
   ready = $state(false);
 
@@ -24,6 +28,13 @@ class Words {
   get image(): ImageText {
     if (this.#image === undefined) throw new Error('the texts of the image screen are not loaded');
     return this.#image;
+  }
+
+  /** Only what is shown after {@link loadPart} may ask for it. */
+  part<P extends Part>(name: P): Parts[P] {
+    const text = this.#parts[name];
+    if (text === undefined) throw new Error(`the texts of ${name} are not loaded`);
+    return text;
   }
 
   get imageReady(): boolean {
@@ -50,12 +61,19 @@ class Words {
     await this.#load();
   }
 
+  async loadPart(name: Part): Promise<void> {
+    if (this.#parts[name] !== undefined) return;
+    this.#wantedParts.add(name);
+    await this.#load();
+  }
+
   /** Texts arrive in any order; only those of the language that is wanted by then are taken. */
   async #load(): Promise<void> {
     const language = this.#wanted;
-    const [shell, image] = await Promise.all([
+    const [shell, image, parts] = await Promise.all([
       loadShell(language),
       this.#wantsImage ? loadImage(language) : undefined,
+      Promise.all([...this.#wantedParts].map((name) => loadPart(name, language))),
     ]);
     if (language !== this.#wanted) {
       await this.#load();
@@ -63,6 +81,7 @@ class Words {
     }
     this.#shell = shell;
     if (image !== undefined) this.#image = image;
+    this.#parts = Object.assign({}, this.#parts, ...parts) as Partial<Parts>;
     this.#language = language;
     this.ready = true;
     document.documentElement.lang = shell.tag;

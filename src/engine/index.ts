@@ -182,7 +182,7 @@ export type * from './operations/unwrap.ts';
 export type { ManifestLine, ManifestVerdict } from './containers/manifest.ts';
 export type { OvfDisk, OvfFacts, OvfSystem } from './containers/ovf.ts';
 export { openSnapshot, type SnapshotKey } from './operations/snapshot.ts';
-export { pacer, yieldToEvents } from './operations/yield.ts';
+export { heldWork, holdWork, pacer, releaseWork, yieldToEvents } from './operations/yield.ts';
 export {
   Change,
   writePatch,

@@ -34,6 +34,31 @@ export function yieldToEvents(): Promise<void> {
   });
 }
 
+/** What work that stands still waits for, by the signal that would cancel it. */
+const held = new WeakMap<AbortSignal, { wait: Promise<void>; go: () => void }>();
+
+/** Lets the work with this signal stand still at its next pause. Cancelling it lets it go on. */
+export function holdWork(signal: AbortSignal): void {
+  if (held.has(signal) || signal.aborted) return;
+  let go: () => void = () => undefined;
+  const wait = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  held.set(signal, { wait, go });
+  signal.addEventListener('abort', () => releaseWork(signal), { once: true });
+}
+
+/** Lets it go on. */
+export function releaseWork(signal: AbortSignal): void {
+  held.get(signal)?.go();
+  held.delete(signal);
+}
+
+/** What work with this signal has to wait for now; undefined: nothing. */
+export function heldWork(signal: AbortSignal | undefined): Promise<void> | undefined {
+  return signal && held.get(signal)?.wait;
+}
+
 /**
  * For loops whose turns are much shorter than a time slice: the returned function answers
  * undefined (go on at once) until `slice` milliseconds have passed, then a promise to await.
@@ -41,12 +66,18 @@ export function yieldToEvents(): Promise<void> {
  *     const breathe = pacer();
  *     for (...) { work(); const pause = breathe(); if (pause !== undefined) await pause; }
  */
-export function pacer(slice = 10): () => Promise<void> | undefined {
+export function pacer(
+  signal?: AbortSignal | undefined,
+  slice = 10,
+): () => Promise<void> | undefined {
   let last = performance.now();
   return () => {
-    if (performance.now() - last < slice) return undefined;
-    return yieldToEvents().then(() => {
-      last = performance.now();
-    });
+    const isHeld = heldWork(signal) !== undefined;
+    if (!isHeld && performance.now() - last < slice) return undefined;
+    return yieldToEvents()
+      .then(() => heldWork(signal))
+      .then(() => {
+        last = performance.now();
+      });
   };
 }

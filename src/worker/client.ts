@@ -2,7 +2,9 @@
 import { type Remote, transfer, wrap } from 'comlink';
 import { ImageError, isImageError } from '../engine/errors.ts';
 import type {
+  AddressSpace,
   BitmapContents,
+  Bytes,
   EngineApi,
   EngineFacts,
   GivenFile,
@@ -12,8 +14,11 @@ import type {
   ListQuestion,
   OpenedImage,
   OpenOptions,
+  PictureRun,
+  Place,
   PrivateFile,
   RecoveredChange,
+  StructureNode,
 } from './api.ts';
 import { type Job, JobEnd, type JobKind, type JobListeners, type RequestOf } from './client-job.ts';
 import { carryErrors } from './wire.ts';
@@ -120,6 +125,41 @@ export class EngineClient {
     return this.#call((api) => api.clearEdits(image));
   }
 
+  /** {@link EngineApi.redoEdit}. */
+  redoEdit(image: ImageId): Promise<OpenedImage> {
+    return this.#call((api) => api.redoEdit(image));
+  }
+
+  /** {@link EngineApi.place}. */
+  place(image: ImageId, space: AddressSpace, offset: number): Promise<Place> {
+    return this.#call((api) => api.place(image, space, offset));
+  }
+
+  /** {@link EngineApi.runs}. */
+  runs(image: ImageId, space: AddressSpace, offset: number, most: number): Promise<PictureRun[]> {
+    return this.#call((api) => api.runs(image, space, offset, most));
+  }
+
+  /** {@link EngineApi.nodes}. */
+  nodes(image: ImageId, id: string, from: number, most: number): Promise<StructureNode[]> {
+    return this.#call((api) => api.nodes(image, id, from, most));
+  }
+
+  /** {@link EngineApi.nodesAt}. */
+  nodesAt(image: ImageId, offset: number): Promise<StructureNode[]> {
+    return this.#call((api) => api.nodesAt(image, offset));
+  }
+
+  /** {@link EngineApi.nodesTo}. */
+  nodesTo(image: ImageId, id: string): Promise<StructureNode[]> {
+    return this.#call((api) => api.nodesTo(image, id));
+  }
+
+  /** {@link EngineApi.bytes}. */
+  bytes(image: ImageId, space: AddressSpace, offset: number, length: number): Promise<Bytes> {
+    return this.#call((api) => api.bytes(image, space, offset, length));
+  }
+
   /** {@link EngineApi.recoveredChanges}. */
   recoveredChanges(): Promise<RecoveredChange[]> {
     return this.#call((api) => api.recoveredChanges());
@@ -169,7 +209,13 @@ export class EngineClient {
     const cancel = (): void => {
       started.then((id) => this.#call((api) => api.cancel(id))).catch(() => undefined);
     };
-    return { id: ++this.#jobs, promise: end.promise, cancel };
+    const pause = (): void => {
+      started.then((id) => this.#call((api) => api.pause(id))).catch(() => undefined);
+    };
+    const resume = (): void => {
+      started.then((id) => this.#call((api) => api.resume(id))).catch(() => undefined);
+    };
+    return { id: ++this.#jobs, promise: end.promise, cancel, pause, resume };
   }
 
   /** Ends the worker and with it everything that is open or running. */

@@ -105,6 +105,8 @@ async function perform(
       return write(await openQcow2(image, overlay, context), (disk, writer) =>
         deleteSnapshot(disk, writer, find(disk, edit.snapshot), signal),
       );
+    default:
+      throw new ImageError('internal', { reason: `no ${edit.kind}` });
   }
 }
 

@@ -14,6 +14,7 @@ import {
   removeAbandoned,
   resultFile,
 } from './private-files.ts';
+import type { Views } from './views.ts';
 import { carryErrors } from './wire.ts';
 import { leaveChoice } from './wrapped.ts';
 
@@ -36,6 +37,12 @@ async function changes(): Promise<Changes> {
   return changesOf(images);
 }
 
+/** What shows the inside of images is loaded when somebody looks. */
+async function views(): Promise<Views> {
+  const { viewsOf } = await import('./views.ts');
+  return viewsOf(images);
+}
+
 const api: EngineApi = {
   facts: async () => ({ version: __APP_VERSION__, ...(await storageFacts()) }),
   open: (file, options) => images.open(file, options),
@@ -46,6 +53,14 @@ const api: EngineApi = {
   bitmap: async (image, name) => bitmapContents(await images.disk(image), name),
   undoEdit: async (image) => (await changes()).undo(image, 1),
   clearEdits: async (image) => (await changes()).undo(image, Infinity),
+  redoEdit: async (image) => (await changes()).redo(image),
+  place: async (image, space, offset) => (await views()).place(image, space, offset),
+  runs: async (image, space, offset, most) => (await views()).runs(image, space, offset, most),
+  nodes: async (image, id, from, most) => (await views()).nodes(image, id, from, most),
+  nodesAt: async (image, offset) => (await views()).nodesAt(image, offset),
+  nodesTo: async (image, id) => (await views()).nodesTo(image, id),
+  bytes: async (image, space, offset, length) =>
+    (await views()).bytes(image, space, offset, length),
   recoveredChanges: () => recovered,
   close: async (image) => {
     const hadChanges = images.hasChanges(image);
@@ -56,6 +71,8 @@ const api: EngineApi = {
   askList: (question) => Promise.resolve(askList(question)),
   start: (request, events) => Promise.resolve(jobs.start(request, events)),
   cancel: (job) => Promise.resolve(jobs.cancel(job)),
+  pause: (job) => Promise.resolve(jobs.pause(job)),
+  resume: (job) => Promise.resolve(jobs.resume(job)),
   ping: () => Promise.resolve(),
   privateFiles: async () => {
     await recovered;

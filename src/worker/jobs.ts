@@ -2,15 +2,23 @@ import {
   checkImage,
   type CheckReport,
   convertToRaw,
+  holdWork,
   ImageError,
   planConvert,
+  releaseWork,
   throwIfCancelled,
 } from '../engine/index.ts';
 import type {
   CommandResult,
+  CompareRequest,
+  CompareResult,
+  ContentsRequest,
   ConvertPlan,
   ConvertRequest,
   ConvertResult,
+  CreateRequest,
+  CreateResult,
+  DiskContents,
   EditRequest,
   EditResult,
   FileTarget,
@@ -22,9 +30,13 @@ import type {
   JobRequest,
   JobResults,
   LeftBehind,
+  Picture,
+  PictureRequest,
   PlanRequest,
   SaveRequest,
   SaveResult,
+  SearchRequest,
+  SearchResult,
 } from './api.ts';
 import { checksum } from './checksum.ts';
 import { codecPool } from './codec-pool.ts';
@@ -65,6 +77,17 @@ export class Jobs {
     this.#running.get(id)?.abort();
   }
 
+  /** Lets a job stand still until {@link resume}. Nothing happens when it has ended. */
+  pause(id: JobId): void {
+    const signal = this.#running.get(id)?.signal;
+    if (signal !== undefined) holdWork(signal);
+  }
+
+  resume(id: JobId): void {
+    const signal = this.#running.get(id)?.signal;
+    if (signal !== undefined) releaseWork(signal);
+  }
+
   /** Never rejects: a failure is the job's last event. */
   async #run(request: JobRequest, port: MessagePort, signal: AbortSignal): Promise<void> {
     const send = (event: JobEvent): void => port.postMessage(event);
@@ -83,7 +106,7 @@ export class Jobs {
     try {
       const result = await perform(request, context);
       output.flush();
-      send({ type: 'done', result });
+      port.postMessage({ type: 'done', result } satisfies JobEvent, transferables(result));
     } catch (error) {
       output.flush();
       send({ type: 'failed', error: toWire(error), left });
@@ -111,9 +134,44 @@ function perform(request: JobRequest, context: JobContext): Promise<JobResults[k
       return unwrap(request, context);
     case 'manifest':
       return verifyAppliance(request.image, context);
+    case 'picture':
+    case 'search':
+    case 'contents':
+    case 'compare':
+      return view(request, context);
+    case 'create':
+      return create(request, context);
     case 'command':
       return command(request.line, context);
   }
+}
+
+/** What is large moves over instead of being copied. */
+function transferables(result: JobResults[keyof JobResults]): Transferable[] {
+  return 'levels' in result ? result.levels.map(({ buffer }) => buffer) : [];
+}
+
+async function view(
+  request: PictureRequest | SearchRequest | ContentsRequest | CompareRequest,
+  context: JobContext,
+): Promise<Picture | SearchResult | DiskContents | CompareResult> {
+  const { viewsOf } = await import('./views.ts');
+  const views = viewsOf(context.images);
+  switch (request.kind) {
+    case 'picture':
+      return views.picture(request, context);
+    case 'search':
+      return views.search(request, context);
+    case 'contents':
+      return views.contents(request, context);
+    case 'compare':
+      return views.compare(request, context);
+  }
+}
+
+async function create(request: CreateRequest, context: JobContext): Promise<CreateResult> {
+  const { createImage } = await import('./create.ts');
+  return createImage(request, context);
 }
 
 /** What changes images is loaded when it is first used. */

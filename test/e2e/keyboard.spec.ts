@@ -26,9 +26,9 @@ test('from the first screen to a verified copy without a pointer', async ({ page
   await tabTo(page, /^Try a sample/);
   await page.keyboard.press('Enter');
   await page.getByTestId('overview').waitFor();
-  await page.keyboard.press('2');
+  await page.keyboard.press('4');
   await expect(page.getByTestId('check-verdict')).toBeVisible();
-  await page.keyboard.press('3');
+  await page.keyboard.press('5');
   await expect(page.getByTestId('convert-start')).toBeVisible();
   await tabTo(page, /^To a place that you choose/);
   await page.keyboard.press('ArrowDown');
@@ -36,7 +36,7 @@ test('from the first screen to a verified copy without a pointer', async ({ page
   await tabTo(page, /^Convert$/);
   await page.keyboard.press('Enter');
   await expect(page.getByTestId('convert-done')).toBeVisible();
-  await page.keyboard.press('5');
+  await page.keyboard.press('9');
   await tabTo(page, /^Command line$/);
   await page.keyboard.type('qemu-img in');
   await page.keyboard.press('Tab');
@@ -60,7 +60,7 @@ test('keys: help, dialogs close by Esc, digits are digits in a field', async ({ 
   await expect(page.getByRole('dialog')).toHaveCount(0);
 
   await openImage(page, SAMPLE);
-  await page.keyboard.press('3');
+  await page.keyboard.press('5');
   await page.getByTestId('convert-name').fill('');
   await page.getByTestId('convert-name').pressSequentially('disk-2.raw');
   await expect(page.getByTestId('convert-name')).toHaveValue('disk-2.raw');
@@ -73,7 +73,7 @@ test('single keys can be turned off', async ({ page }) => {
   await page.getByTestId('menu').click();
   await page.getByRole('checkbox', { name: /Single-key/ }).uncheck();
   await page.keyboard.press('Escape');
-  await page.keyboard.press('2');
+  await page.keyboard.press('4');
   await expect(page.getByTestId('overview')).toBeVisible();
 });
 

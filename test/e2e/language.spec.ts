@@ -13,9 +13,9 @@ test.describe('in a Chinese browser', () => {
     await expect(page.getByTestId('health')).toContainText(
       '空间浪费(1 个簇)'.replace(/[()]/g, (c) => (c === '(' ? '\uff08' : '\uff09')),
     );
-    await page.keyboard.press('2');
+    await page.keyboard.press('4');
     await expect(page.getByTestId('finding')).toContainText('这些簇被记为已使用');
-    await page.keyboard.press('3');
+    await page.keyboard.press('5');
     await page.getByTestId('where-browser').check();
     await page.getByTestId('convert-start').click();
     await expect(page.getByTestId('convert-verified')).toContainText('完全相同');

@@ -22,7 +22,16 @@ export async function openImage(page: Page, file: string | MadeFile | MadeFile[]
 
 export async function showPanel(
   page: Page,
-  name: 'Overview' | 'Check' | 'Convert' | 'Checksum' | 'Console',
+  name:
+    | 'Overview'
+    | 'Map'
+    | 'Structure'
+    | 'Check'
+    | 'Convert'
+    | 'Snapshots'
+    | 'Changes'
+    | 'Checksum'
+    | 'Console',
 ): Promise<void> {
   await page.getByRole('tab', { name, exact: true }).click();
 }

@@ -22,7 +22,7 @@ export const SCREENS: Screen[] = [
   {
     name: 'check',
     show: async (page) => {
-      await panel(page, 1);
+      await panel(page, 3);
       await expect(page.getByTestId('check-verdict')).toBeVisible();
     },
   },
@@ -57,7 +57,7 @@ export const SCREENS: Screen[] = [
       await page.getByTestId('convert-done').waitFor();
     },
   },
-  { name: 'checksum, empty', show: (page) => panel(page, 3) },
+  { name: 'checksum, empty', show: (page) => panel(page, 7) },
   {
     name: 'checksum',
     show: async (page) => {
@@ -68,7 +68,7 @@ export const SCREENS: Screen[] = [
       await page.getByTestId('digest-content').waitFor();
     },
   },
-  { name: 'console, empty', show: (page) => panel(page, 4) },
+  { name: 'console, empty', show: (page) => panel(page, 8) },
   {
     name: 'console',
     show: async (page) => {
@@ -80,14 +80,14 @@ export const SCREENS: Screen[] = [
   {
     name: 'changes, none',
     show: async (page) => {
-      await panel(page, 5);
+      await panel(page, 6);
       await expect(page.getByTestId('no-changes')).toBeVisible();
     },
   },
   {
     name: 'the plan of a repair',
     show: async (page) => {
-      await panel(page, 1);
+      await panel(page, 3);
       await page.getByTestId('plan-repair').click();
       await page.getByTestId('add-repair').waitFor();
       await page.getByTestId('repair-safe').locator('summary').click();
@@ -164,7 +164,7 @@ export const SCREENS: Screen[] = [
   {
     name: 'its conversion',
     show: async (page) => {
-      await panel(page, 2);
+      await panel(page, 4);
       await expect(page.getByTestId('convert-gap')).toBeVisible();
     },
   },
@@ -224,7 +224,7 @@ export const SCREENS: Screen[] = [
   {
     name: 'its check',
     show: async (page) => {
-      await panel(page, 1);
+      await panel(page, 3);
       await expect(page.getByTestId('finding').first()).toBeVisible();
     },
   },

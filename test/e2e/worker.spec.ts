@@ -22,7 +22,7 @@ test('the title says what is open and what is shown', async ({ page }) => {
   await expect(page).toHaveTitle('qcow2 workbench');
   await openImage(page, SAMPLE);
   await expect(page).toHaveTitle('sample.qcow2 · Overview · qcow2 workbench');
-  await page.keyboard.press('2');
+  await page.keyboard.press('4');
   await expect(page).toHaveTitle('sample.qcow2 · Check · qcow2 workbench');
   expect(new URL(page.url()).hash).toBe('#/check');
 });

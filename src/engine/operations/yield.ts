@@ -1,2 +1,2 @@
 /** Operations let events in between units of work, so that a cancel is heard within 0.1 s. */
-export { pacer, yieldToEvents } from '../yield.ts';
+export { heldWork, holdWork, pacer, releaseWork, yieldToEvents } from '../yield.ts';

@@ -1,0 +1,6 @@
+/** English: new images. */
+export const enCreate = {
+  title: 'New image',
+};
+
+export type CreateText = typeof enCreate;

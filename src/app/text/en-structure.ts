@@ -1,0 +1,6 @@
+/** English: structures and bytes. */
+export const enStructure = {
+  title: 'Structure',
+};
+
+export type StructureText = typeof enStructure;

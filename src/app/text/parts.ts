@@ -1,0 +1,46 @@
+/** Texts that only one panel needs: each is loaded with it. */
+import type { Language } from '../settings.svelte.ts';
+import type { MapText } from './en-map.ts';
+import type { StructureText } from './en-structure.ts';
+import type { SnapshotsText } from './en-snapshots.ts';
+import type { ChangingText } from './en-changing.ts';
+import type { CreateText } from './en-create.ts';
+
+export interface Parts {
+  map: MapText;
+  structure: StructureText;
+  snapshots: SnapshotsText;
+  changing: ChangingText;
+  create: CreateText;
+}
+export type Part = keyof Parts;
+
+type Loader<P extends Part> = () => Promise<Parts[P]>;
+
+const LOADERS: { [P in Part]: Record<Language, Loader<P>> } = {
+  map: {
+    en: async () => (await import('./en-map.ts')).enMap,
+    'zh-CN': async () => (await import('./zh-CN-map.ts')).zhMap,
+  },
+  structure: {
+    en: async () => (await import('./en-structure.ts')).enStructure,
+    'zh-CN': async () => (await import('./zh-CN-structure.ts')).zhStructure,
+  },
+  snapshots: {
+    en: async () => (await import('./en-snapshots.ts')).enSnapshots,
+    'zh-CN': async () => (await import('./zh-CN-snapshots.ts')).zhSnapshots,
+  },
+  changing: {
+    en: async () => (await import('./en-changing.ts')).enChanging,
+    'zh-CN': async () => (await import('./zh-CN-changing.ts')).zhChanging,
+  },
+  create: {
+    en: async () => (await import('./en-create.ts')).enCreate,
+    'zh-CN': async () => (await import('./zh-CN-create.ts')).zhCreate,
+  },
+};
+
+/** The texts of a panel, under its name. */
+export async function loadPart(name: Part, language: Language): Promise<Partial<Parts>> {
+  return { [name]: await LOADERS[name][language]() };
+}
