@@ -66,10 +66,7 @@ export function heldWork(signal: AbortSignal | undefined): Promise<void> | undef
  *     const breathe = pacer();
  *     for (...) { work(); const pause = breathe(); if (pause !== undefined) await pause; }
  */
-export function pacer(
-  signal?: AbortSignal | undefined,
-  slice = 10,
-): () => Promise<void> | undefined {
+export function pacer(signal?: AbortSignal, slice = 10): () => Promise<void> | undefined {
   let last = performance.now();
   return () => {
     const isHeld = heldWork(signal) !== undefined;
