@@ -203,8 +203,13 @@ async function checkBacking(
   values: CreationValues,
 ): Promise<CreationBacking | undefined> {
   const backing = values.text('backing_file');
-  if (backing === undefined || task.given.has('unsafe')) return undefined;
+  if (backing === undefined) return undefined;
   const format = values.text('backing_fmt');
+  const without = 'Backing file specified without backing format';
+  if (task.given.has('unsafe')) {
+    if (format === undefined) throw new OptionFault(without);
+    return undefined;
+  }
   const path = resolveName(backing, task.name);
   const request = { name: path, format, mode: 'read', locked: true } as const;
   const image = await openByName(context, request).catch((error: unknown) => {
@@ -216,7 +221,7 @@ async function checkBacking(
   try {
     if (format === undefined) {
       const detected = `Detected format of ${image.disk.format}.`;
-      throw new OptionHint('Backing file specified without backing format', detected);
+      throw new OptionHint(without, detected);
     }
     if (values.number('size') === undefined) values.set('size', BigInt(image.disk.size));
     return creationBacking(backing, image);

@@ -134,6 +134,9 @@ function checkSize({ disk, change }: EditedImage, size: bigint, { preallocation 
   if (disk.format !== 'raw') {
     // Before it is a number that may be rounded.
     if (size % 512n !== 0n) throw new CommandFailure('The new size must be a multiple of 512');
+    if (disk.format === 'qed' && preallocation !== 'off') {
+      throw new CommandFailure(`Unsupported preallocation mode '${preallocation}'`);
+    }
     return;
   }
   if (disk.storage !== change.storage) {

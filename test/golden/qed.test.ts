@@ -184,6 +184,8 @@ describe.skipIf(!available)('changes', () => {
     await sameFile(['resize', 'plain.qed', '20G'], 'plain.qed');
     await both(['resize', '--shrink', 'plain.qed', '1M']);
     await both(['resize', 'plain.qed', '1000T']);
+    await both(['resize', '--preallocation=metadata', 'plain.qed', '+1M']);
+    await both(['resize', '--preallocation=full', 'plain.qed', '+1M']);
   });
 
   it('rebase', async () => {
