@@ -1,4 +1,5 @@
 import type { OpenImage } from './open-image.svelte.ts';
+import { settings } from './settings.svelte.ts';
 
 let isHeld = false;
 
@@ -12,5 +13,6 @@ export function guardChanges(images: readonly OpenImage[]): void {
 }
 
 function ask(event: BeforeUnloadEvent): void {
+  if (!settings.askBeforeLeaving) return;
   event.preventDefault();
 }

@@ -1,6 +1,11 @@
-/** Numbers for people: sizes in powers of 1024, offsets in hex, times rounded to what is honest. */
+/** Numbers for people: sizes in the chosen units, offsets in hex, times rounded to what is honest. */
+import { settings, type Units } from './settings.svelte.ts';
 
-const UNITS = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'] as const;
+const NAMES: Record<Units, readonly string[]> = {
+  binary: ['KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'],
+  decimal: ['kB', 'MB', 'GB', 'TB', 'PB', 'EB'],
+};
+const STEPS: Record<Units, number> = { binary: 1024, decimal: 1000 };
 const formats = new Map<string, Intl.NumberFormat>();
 
 function format(tag: string, digits: number): Intl.NumberFormat {
@@ -18,18 +23,22 @@ export function whole(value: number, tag: string): string {
   return format(tag, 0).format(value);
 }
 
-/** A size in the largest unit that keeps it at 1 or more: `1.5 GiB`, `512 B`. */
-export function bytes(value: number, tag: string): string {
+/**
+ * A size in the largest unit that keeps it at 1 or more: `1.5 GiB`, `512 B`. In the units of the
+ * settings, if not said otherwise.
+ */
+export function bytes(value: number, tag: string, units: Units = settings.units): string {
   if (!Number.isFinite(value)) return '–';
-  if (Math.abs(value) < 1024) return `${whole(value, tag)} B`;
+  const step = STEPS[units];
+  if (Math.abs(value) < step) return `${whole(value, tag)} B`;
   let scaled = value;
   let unit = -1;
-  while (Math.abs(scaled) >= 1024 && unit < UNITS.length - 1) {
-    scaled /= 1024;
+  while (Math.abs(scaled) >= step && unit < NAMES[units].length - 1) {
+    scaled /= step;
     unit += 1;
   }
   const digits = Math.abs(scaled) < 9.995 ? 2 : Math.abs(scaled) < 99.95 ? 1 : 0;
-  return `${format(tag, digits).format(scaled)} ${UNITS[unit] ?? ''}`;
+  return `${format(tag, digits).format(scaled)} ${NAMES[units][unit] ?? ''}`;
 }
 
 /** The exact size, for tooltips and copies: `1,610,612,736 bytes`. */

@@ -27,6 +27,15 @@ describe('sizes', () => {
     expect(bytes(value, 'en')).toBe(text);
   });
 
+  it.each([
+    [999, '999 B'],
+    [1000, '1 kB'],
+    [64 * 2 ** 20, '67.1 MB'],
+    [40e9, '40 GB'],
+  ])('%d is %s in powers of 1000', (value, text) => {
+    expect(bytes(value, 'en', 'decimal')).toBe(text);
+  });
+
   it('exact sizes have the separators and the word of the language', () => {
     expect(exactBytes(67_108_864, 'en')).toBe('67,108,864 bytes');
     expect(exactBytes(1, 'en')).toBe('1 byte');
