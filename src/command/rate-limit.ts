@@ -1,4 +1,4 @@
-import { throwIfCancelled, type Storage } from '../engine/index.ts';
+import { PassingStorage, throwIfCancelled, type Storage } from '../engine/index.ts';
 
 /** Seconds between two writes that a long one is cut for. */
 const STEP = 0.25;
@@ -30,51 +30,22 @@ export class RateLimit {
 }
 
 /** Writes no more bytes a second than it may; reads as fast as it can. */
-export class LimitedStorage implements Storage {
-  readonly #storage: Storage;
+export class LimitedStorage extends PassingStorage {
   readonly #limit: RateLimit;
 
   /** @param rate bytes a second, more than 0 */
   constructor(storage: Storage, rate: number, signal: AbortSignal | undefined) {
-    this.#storage = storage;
+    super(storage);
     this.#limit = new RateLimit(rate, signal);
   }
 
-  get name(): string {
-    return this.#storage.name;
-  }
-
-  get size(): number {
-    return this.#storage.size;
-  }
-
-  get writable(): boolean {
-    return this.#storage.writable;
-  }
-
-  read(offset: number, target: Uint8Array): Promise<number> {
-    return this.#storage.read(offset, target);
-  }
-
-  async write(offset: number, source: Uint8Array): Promise<void> {
+  override async write(offset: number, source: Uint8Array): Promise<void> {
     const step = Math.max(LEAST, Math.floor(this.#limit.rate * STEP));
     for (let done = 0; done < source.length; done += step) {
       const piece = source.subarray(done, done + step);
       await this.#limit.turn(piece.length);
-      await this.#storage.write(offset + done, piece);
+      await super.write(offset + done, piece);
     }
-  }
-
-  resize(size: number): Promise<void> {
-    return this.#storage.resize(size);
-  }
-
-  flush(): Promise<void> {
-    return this.#storage.flush();
-  }
-
-  close(): Promise<void> {
-    return this.#storage.close();
   }
 }
 

@@ -81,6 +81,17 @@ export class Secrets {
     }
   }
 
+  /** Takes a passphrase that nobody has to describe. The bytes are kept until {@link forget}. */
+  hold(id: string, bytes: Uint8Array<ArrayBuffer>): void {
+    this.#known.set(id, bytes);
+  }
+
+  /** Overwrites all that is known. */
+  forget(): void {
+    for (const bytes of this.#known.values()) bytes.fill(0);
+    this.#known.clear();
+  }
+
   /** The bytes of a passphrase, which belong to the caller. @throws OptionFault */
   passphrase(id: string): Uint8Array<ArrayBuffer> {
     const bytes = this.#lookUp(id);

@@ -194,6 +194,7 @@ export { forgetJournal, recover, type JournalPlace, type Recovery } from './stor
 export { applyPatch, openPatch, type PatchFile } from './storage/patch-file.ts';
 export type { PatchHeader, PatchKind } from './storage/patch-layout.ts';
 export { BlobStorage } from './storage/blob.ts';
+export { PassingStorage } from './storage/passing.ts';
 export { MemoryStorage } from './storage/memory.ts';
 export { OpfsStorage } from './storage/opfs.ts';
 export { OverlayStorage, type Overlay, type OverlayOptions } from './storage/overlay.ts';

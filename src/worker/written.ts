@@ -3,7 +3,7 @@
  * file system's word. So verifying reads every byte that was written, and not the holes, which may
  * be a thousand times as long.
  */
-import type { Disk, Extent, Storage } from '../engine/index.ts';
+import { type Disk, type Extent, PassingStorage, type Storage } from '../engine/index.ts';
 
 /** Parts of a file that are told apart, at least this long, bytes; and how many at most. */
 const LEAST_PART = 2 ** 20;
@@ -41,46 +41,17 @@ export class WriteMap {
 }
 
 /** Notes where it is written and passes everything on. */
-export class RecordingStorage implements Storage {
+export class RecordingStorage extends PassingStorage {
   readonly written: WriteMap;
-  readonly #target: Storage;
 
   constructor(target: Storage, size: number) {
-    this.#target = target;
+    super(target);
     this.written = new WriteMap(size);
   }
 
-  get name(): string {
-    return this.#target.name;
-  }
-
-  get size(): number {
-    return this.#target.size;
-  }
-
-  get writable(): boolean {
-    return this.#target.writable;
-  }
-
-  read(offset: number, target: Uint8Array): Promise<number> {
-    return this.#target.read(offset, target);
-  }
-
-  write(offset: number, source: Uint8Array): Promise<void> {
+  override write(offset: number, source: Uint8Array): Promise<void> {
     this.written.add(offset, source.length);
-    return this.#target.write(offset, source);
-  }
-
-  resize(size: number): Promise<void> {
-    return this.#target.resize(size);
-  }
-
-  flush(): Promise<void> {
-    return this.#target.flush();
-  }
-
-  close(): Promise<void> {
-    return this.#target.close();
+    return super.write(offset, source);
   }
 }
 
