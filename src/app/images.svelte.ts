@@ -23,6 +23,7 @@ import { toProblem } from './problem.ts';
 import { recent } from './recent.svelte.ts';
 import { stored } from './stored.svelte.ts';
 import { suggestCopy, suggestName, suggestWhere } from './target.ts';
+import { hex } from './units.ts';
 import { words } from './words.svelte.ts';
 import { leaveWrapped, openFile } from './wrapped.ts';
 
@@ -73,18 +74,19 @@ class Images {
     if (panel !== undefined) this.showPanel(panel);
   }
 
-  /** The address names the panel, never a file. */
+  /** The address names the panel and the place that is looked at there, never a file. */
   writeAddress(): void {
-    const panel = this.#current?.panel;
-    const hash = panel === undefined || panel === 'overview' ? '' : `#/${panel}`;
+    const hash = addressOf(this.#current);
     if (location.hash === hash) return;
     history.replaceState(history.state, '', hash === '' ? location.pathname : hash);
   }
 
-  /** Shows the panel that the address names. */
+  /** Shows the panel and the place that the address names. */
   readAddress(): void {
     const named = panelOfAddress();
-    if (named !== undefined && this.#current !== undefined) this.#current.panel = named;
+    if (named === undefined || this.#current === undefined) return;
+    this.#current.focus = focusOfAddress() ?? this.#current.focus;
+    this.#current.panel = named;
   }
 
   /**
@@ -115,8 +117,10 @@ class Images {
     }
     const [first] = opened;
     // An address that was kept leads to its panel; with another image on the screen it is that's.
-    if (first !== undefined && this.#current === undefined)
+    if (first !== undefined && this.#current === undefined) {
       first.panel = panelOfAddress() ?? first.panel;
+      first.focus = focusOfAddress() ?? first.focus;
+    }
     if (first !== undefined) this.show(first);
     await Promise.all(opening);
     return opened;
@@ -326,8 +330,26 @@ function partsOf({ chain }: OpenImage): string[] {
   return chain.filter(({ kind }) => kind === 'extent').map(({ reference }) => reference.fileName);
 }
 
+/** `#/check`, `#/structure?at=0x30000`, `#/map?at=0x100000&in=guest`; '' for the first panel. */
+function addressOf(image: OpenImage | undefined): string {
+  if (image === undefined || image.panel === 'overview') return '';
+  const { panel, focus } = image;
+  if (focus === undefined || (panel !== 'map' && panel !== 'structure')) return `#/${panel}`;
+  return `#/${panel}?at=${hex(focus.offset)}${focus.space === 'guest' ? '&in=guest' : ''}`;
+}
+
 function panelOfAddress(): Panel | undefined {
-  return PANELS.find((panel) => location.hash === `#/${panel}`);
+  const [path] = location.hash.split('?', 1);
+  return PANELS.find((panel) => path === `#/${panel}`);
+}
+
+/** The place that the address names; undefined: none, or no number that an offset can be. */
+function focusOfAddress(): Focus | undefined {
+  const asked = new URLSearchParams(location.hash.split('?')[1] ?? '');
+  const at = asked.get('at') ?? '';
+  const offset = /^(0x[\da-f]+|\d+)$/i.test(at) ? Number(at) : NaN;
+  if (!Number.isSafeInteger(offset)) return undefined;
+  return { space: asked.get('in') === 'guest' ? 'guest' : 'file', offset, length: 1 };
 }
 
 /** Whether a file on disk is another than the one that was opened; undefined where nobody knows. */
