@@ -153,6 +153,7 @@ export type * from './operations/operation.ts';
 export { PartDisk } from './operations/part-disk.ts';
 export { patchScripts, type PatchScripts } from './operations/patch-scripts.ts';
 export { readDisk, readerBelow } from './operations/read.ts';
+export { seeDisk, seeFile, type SeenBytes, type Unseen } from './operations/read-lenient.ts';
 export {
   CHOICE_ALL,
   CHOICE_SAFE,
@@ -182,6 +183,7 @@ export type * from './operations/unwrap.ts';
 export type { ManifestLine, ManifestVerdict } from './containers/manifest.ts';
 export type { OvfDisk, OvfFacts, OvfSystem } from './containers/ovf.ts';
 export { openSnapshot, type SnapshotKey } from './operations/snapshot.ts';
+export { StructureTree } from './operations/structure.ts';
 export { heldWork, holdWork, pacer, releaseWork, yieldToEvents } from './operations/yield.ts';
 export {
   Change,

@@ -6,9 +6,10 @@
 import type { FileSystemInfo } from '../engine/guest/file-system.ts';
 import type { PartitionTable } from '../engine/guest/partitions.ts';
 import type { FieldStyle } from '../engine/binary/struct.ts';
+import type { StructureNode, StructureValue } from '../engine/formats/structure.ts';
 import type { ImageId, SnapshotChoice } from './api.ts';
 
-export type { FieldStyle, FileSystemInfo, PartitionTable };
+export type { FieldStyle, FileSystemInfo, PartitionTable, StructureNode, StructureValue };
 
 /** Which addresses are meant: those of the image's file, or of the disk as the guest sees it. */
 export type AddressSpace = 'file' | 'guest';
@@ -115,51 +116,15 @@ export interface PlaceUse {
   layer: string;
 }
 
-/** One structure, table, entry or field of a file. */
-export interface StructureNode {
-  /**
-   * Its place in the tree, `/` between the steps: `header/cluster_bits`, `l1/3`, `l1/3/l2/17`.
-   */
-  id: string;
-  /** Its name as the specification has it; of entries their number. */
-  label: string;
-  /**
-   * The key of what it means, for the texts: `qcow2.header.cluster_bits`. All nodes of a kind have
-   * the same.
-   */
-  key: string;
-  /** The same in English, as the field tables have it. */
-  meaning: string;
-  /** Section of the specification; '' where there is none. */
-  section: string;
-  offset: number;
-  length: number;
-  /** The value; undefined for what only has children. */
-  value: StructureValue | undefined;
-  /** How many there are below it: they are asked for in pieces. */
-  children: number;
-  /** It makes no sense as it is. */
-  doubtful: boolean;
-}
-
-export interface StructureValue {
-  style: FieldStyle | 'text' | 'enum' | 'hex';
-  /** As short text without a unit: `65536`, `0x50000`, `qcow2`. 64-bit numbers are exact. */
-  text: string;
-  /** What that number means, where it stands for something else: a size that is 2^n, a name. */
-  means: string;
-  /** The address that it points to, for going there. */
-  target: { space: AddressSpace; offset: number } | undefined;
-  /** Bits that are set in it, by their names in the specification. */
-  bits: string[];
-}
-
 /** Bytes of a file or of a disk. */
 export interface Bytes {
   offset: number;
   bytes: Uint8Array<ArrayBuffer>;
-  /** Parts of them that nobody can read, and why: shown as unknown, never as zeros. */
-  unreadable: { offset: number; length: number; reason: string }[];
+  /**
+   * Parts of them that nobody can read: shown as unknown, never as zeros. `reason` is a code, that of
+   * `unreadable-cluster` or `read-failed`, of which `message` is what the medium said.
+   */
+  unreadable: { offset: number; length: number; reason: string; message?: string }[];
 }
 
 /** What is looked for: each alternative counts. */

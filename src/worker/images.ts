@@ -175,6 +175,11 @@ export class Images {
     return snapshot === undefined ? disk : openSnapshot(disk, snapshot);
   }
 
+  /** The image as far as it could be opened: of a damaged one, perhaps its header alone. */
+  opened(id: ImageId): Disk {
+    return this.#entry(id).disk;
+  }
+
   /** The image opened anew as a check wants it: with tables that no reader would take. */
   async diskToCheck(id: ImageId): Promise<Disk> {
     return (await openAs(this.#entry(id), 'check')).disk;

@@ -1,23 +1,47 @@
-/** The structures of a file. */
-import { ImageError } from '../engine/index.ts';
+/** The structures of a file: those of the image as it is shown, changes that wait included. */
+import { type Disk, StructureTree } from '../engine/index.ts';
 import type { ImageId, StructureNode } from './api.ts';
 import type { Images } from './images.ts';
 
-const missing = (...given: unknown[]) =>
-  Promise.reject(new ImageError('internal', { reason: `not there yet: ${given.length}` }));
+/** An image that is opened anew has another disk, so nothing here is ever out of date. */
+const trees = new WeakMap<Disk, StructureTree>();
 
-export function nodesOf(
-  a: Images,
-  i: ImageId,
-  d: string,
-  f: number,
-  m: number,
+function treeOf(images: Images, image: ImageId): StructureTree {
+  const disk = images.opened(image);
+  const tree = trees.get(disk) ?? new StructureTree(disk);
+  trees.set(disk, tree);
+  return tree;
+}
+
+/**
+ * What is below a node, a piece of it; '' for the top.
+ * @param from number of the first one
+ * @param most at most 500 at once
+ */
+export async function nodesOf(
+  images: Images,
+  image: ImageId,
+  id: string,
+  from: number,
+  most: number,
 ): Promise<StructureNode[]> {
-  return missing(a, i, d, f, m);
+  return treeOf(images, image).children(id, from, most);
 }
-export function nodesAt(a: Images, i: ImageId, o: number): Promise<StructureNode[]> {
-  return missing(a, i, o);
+
+/** The nodes that lead to the innermost structure at an address of the file, outermost first. */
+export async function nodesAt(
+  images: Images,
+  image: ImageId,
+  offset: number,
+): Promise<StructureNode[]> {
+  return treeOf(images, image).pathAt(offset);
 }
-export function nodesTo(a: Images, i: ImageId, d: string): Promise<StructureNode[]> {
-  return missing(a, i, d);
+
+/** The nodes that lead to the one with that id, itself last; none where it is not there. */
+export async function nodesTo(
+  images: Images,
+  image: ImageId,
+  id: string,
+): Promise<StructureNode[]> {
+  return treeOf(images, image).pathTo(id);
 }

@@ -1,0 +1,84 @@
+/** Reading bytes for somebody who wants to see what there is: what cannot be read is named. */
+import { InlinePool } from '../codecs/pool.ts';
+import { isImageError, type UnreadableReason } from '../errors.ts';
+import type { Disk } from '../formats/format.ts';
+import { readPartially } from '../storage/partial.ts';
+import { readPadded, type Storage } from '../storage/storage.ts';
+import { mapChain, type ChainExtent } from './chain.ts';
+import type { ReadOptions } from './read.ts';
+import { Salvage } from './salvage.ts';
+import { Transfer } from './transfer.ts';
+
+/** Bytes, and the parts of them that nobody can read: those are zeros here, which means nothing. */
+export interface SeenBytes {
+  bytes: Uint8Array<ArrayBuffer>;
+  unreadable: Unseen[];
+}
+
+/** Bytes that cannot be read. `message` is what the medium said, '' where it said nothing. */
+export interface Unseen {
+  offset: number;
+  length: number;
+  reason: UnreadableReason | 'read-failed';
+  message: string;
+}
+
+/** Bytes of a file as it is; fewer than asked at its end. */
+export async function seeFile(file: Storage, offset: number, length: number): Promise<SeenBytes> {
+  const there = Math.max(0, Math.min(length, file.size - offset));
+  try {
+    // A copy, since what the storage gives may be its own.
+    return { bytes: (await readPadded(file, offset, there)).slice(), unreadable: [] };
+  } catch (error) {
+    if (!isImageError(error, 'read-failed')) throw error;
+    const { bytes, holes } = await readPartially(file, offset, there);
+    const unreadable = holes.map((hole) => ({
+      ...{ offset: hole.offset, length: hole.length },
+      ...{ reason: 'read-failed' as const, message: hole.reason },
+    }));
+    return { bytes, unreadable };
+  }
+}
+
+/** Bytes of a disk as the guest sees it, the images below included; fewer than asked at its end. */
+export async function seeDisk(
+  disk: Disk,
+  offset: number,
+  length: number,
+  options: ReadOptions = {},
+): Promise<SeenBytes> {
+  const bytes = new Uint8Array(Math.max(0, Math.min(length, disk.size - offset)));
+  const lost = new Salvage();
+  const own = new InlinePool();
+  const { pool = own, signal } = options;
+  try {
+    const transfer = new Transfer((at, read) => bytes.set(read, at - offset), {
+      ...{ pool, signal },
+      lost: (loss) => lost.add(loss),
+    });
+    for await (const batch of mapChain(disk, offset, bytes.length)) {
+      await transfer.add(seenOf(batch, lost));
+    }
+    await transfer.end();
+  } finally {
+    own.close();
+  }
+  const unreadable = lost.report().losses.map(({ offset: at, length: bytes, reason, message }) => ({
+    ...{ offset: at, length: bytes, reason, message },
+  }));
+  return { bytes, unreadable };
+}
+
+/** Without what waits for a file or a passphrase: that is no damage, but cannot be read either. */
+export function seenOf(
+  batch: readonly ChainExtent[],
+  lost: Pick<Salvage, 'add'>,
+): readonly ChainExtent[] {
+  if (!batch.some(({ unknown }) => unknown)) return batch;
+  return batch.filter(({ unknown, offset, length, kind, disk, reason: known }) => {
+    const missing = kind === 'data' ? disk.contentMissing : undefined;
+    const reason = known ?? missing ?? 'backing-missing';
+    if (unknown) lost.add({ offset, length, cause: 'content', reason, message: '' });
+    return !unknown;
+  });
+}
