@@ -14,8 +14,8 @@ import {
   type Wanted,
   wantedDestination,
 } from './goal.ts';
-import { images } from './images.svelte.ts';
 import { jobs } from './jobs.svelte.ts';
+import { deleteMade, downloadMade, openMade, saveMade } from './made.ts';
 import { type OpenImage, planKey } from './open-image.svelte.ts';
 import { lookAtDisk } from './plan.ts';
 import { toProblem } from './problem.ts';
@@ -170,64 +170,27 @@ export function forgetLast(image: OpenImage): void {
 /** Opens what a conversion made, as an image of its own. */
 export async function openResult(image: OpenImage): Promise<void> {
   const { handle, folder, result } = image.convert;
-  if (result === undefined) return;
-  if (handle !== undefined) {
-    await images.open([{ file: await handle.getFile(), handle }]);
-    return;
-  }
-  const made = result.files.map(async ({ name }) => {
-    if (folder !== undefined) {
-      const own = await folder.getFileHandle(name);
-      return { file: await own.getFile(), handle: own };
-    }
-    return { file: await stored.file(name), handle: undefined, own: true, stored: name };
-  });
-  await images.open(await Promise.all(made));
+  if (result !== undefined) await openMade({ files: result.files, handle, folder });
 }
 
 /** Gives all files of the result out as downloads, one after the other. */
 export async function downloadResult(image: OpenImage): Promise<void> {
-  for (const { name } of image.convert.result?.files ?? []) await stored.save(name);
+  await downloadMade({ files: image.convert.result?.files ?? [] });
   image.convert.downloaded = true;
 }
 
 /** Copies them into a folder that the person chooses. Needs a click or key. */
 export async function saveResult(image: OpenImage): Promise<void> {
   const { result } = image.convert;
-  const folder = await chooseTargetFolder();
-  if (folder === undefined || result === undefined) return;
+  if (result === undefined) return;
   image.convert.problem = undefined;
-  try {
-    // Nobody was asked whether another file of that name may go.
-    for (const { name } of result.files) {
-      if (!(await hasFile(folder, name))) continue;
-      const details = { name, reason: 'File exists' };
-      image.convert.problem = { code: 'open-failed', details, stack: '' };
-      return;
-    }
-    for (const { name } of result.files) {
-      const handle = await folder.getFileHandle(name, { create: true });
-      const file = await stored.file(name);
-      await file.stream().pipeTo(await handle.createWritable());
-    }
-    image.convert.downloaded = true;
-  } catch (error) {
-    image.convert.problem = toProblem(error, result.name);
-  }
-}
-
-async function hasFile(folder: FileSystemDirectoryHandle, name: string): Promise<boolean> {
-  try {
-    await folder.getFileHandle(name);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && error.name === 'NotFoundError') return false;
-    throw error;
-  }
+  const outcome = await saveMade(result);
+  if (outcome === 'done') image.convert.downloaded = true;
+  else image.convert.problem = outcome;
 }
 
 /** Deletes what the browser keeps of the result. */
 export async function deleteResult(image: OpenImage): Promise<void> {
-  for (const { name } of image.convert.result?.files ?? []) await stored.remove(name);
+  await deleteMade({ files: image.convert.result?.files ?? [] });
   image.convert.deleted = true;
 }
