@@ -101,12 +101,14 @@ export {
 } from './operations/checksum-list.ts';
 export {
   commitContent,
+  planCommit,
   rawTarget,
   type CommitReport,
   type CommitTarget,
 } from './operations/commit.ts';
 export { judgeChange, verifyChange, verifyOther } from './operations/verify-change.ts';
 export {
+  planRebase,
   rebaseContent,
   rebaseIntoQcow2,
   type RebaseReport,
@@ -114,6 +116,12 @@ export {
 } from './operations/rebase.ts';
 export { compareDisks, type CompareOptions } from './operations/compare.ts';
 export type * from './operations/compare-report.ts';
+export {
+  compareRanges,
+  type CompareRangesOptions,
+  type RangesReport,
+  type SameMedium,
+} from './operations/compare-ranges.ts';
 export {
   convertToRaw,
   planConvert,
@@ -177,11 +185,13 @@ export {
   type ResizeOptions,
   type ResizePlan,
 } from './operations/resize.ts';
+export { readContents, type GuestContents } from './guest/file-system-reader.ts';
 export type * from './containers/container.ts';
 export { openWrapped, wrapperOf } from './operations/wrapped.ts';
 export type * from './operations/unwrap.ts';
 export type { ManifestLine, ManifestVerdict } from './containers/manifest.ts';
 export type { OvfDisk, OvfFacts, OvfSystem } from './containers/ovf.ts';
+export { searchDisk, searchFile } from './operations/search.ts';
 export { openSnapshot, type SnapshotKey } from './operations/snapshot.ts';
 export { StructureTree } from './operations/structure.ts';
 export { heldWork, holdWork, pacer, releaseWork, yieldToEvents } from './operations/yield.ts';
@@ -200,6 +210,7 @@ export { PassingStorage } from './storage/passing.ts';
 export { MemoryStorage } from './storage/memory.ts';
 export { OpfsStorage } from './storage/opfs.ts';
 export { OverlayStorage, type Overlay, type OverlayOptions } from './storage/overlay.ts';
+export { RangeSet, type ByteRange } from './storage/range-set.ts';
 export { SliceStorage } from './storage/slice.ts';
 export { readPadded, writeFresh, type Storage } from './storage/storage.ts';
 export { WritableStorage } from './storage/writable.ts';

@@ -163,9 +163,12 @@ export interface ContentsRequest {
 export interface DiskContents {
   /** Undefined: no partition table; `whole` may then say what the disk is. */
   table: PartitionTable | undefined;
-  /** What is in each partition, in the order of the table. */
-  inside: (FileSystemInfo | undefined)[];
-  /** What is on a disk that has no partitions. */
+  /**
+   * What is in each partition, in the order of the table; `unreadable`: its first bytes cannot be
+   * had; undefined: nothing that is known.
+   */
+  inside: (FileSystemInfo | 'unreadable' | undefined)[];
+  /** What is on a disk that has no partitions; of a disc that starts from a stick, too, the disc. */
   whole: FileSystemInfo | undefined;
   /** All is zeros, as far as its tables tell. */
   isEmpty: boolean;
