@@ -46,8 +46,6 @@ class Creation {
   baseName = $state('');
   chosen = $state.raw<ChosenOptions>({});
   encrypted = $state(false);
-  passphrase = $state('');
-  again = $state('');
   where = $state<'place' | 'browser'>('browser');
   job = $state.raw<RunningJob>();
   result = $state.raw<CreateResult>();
@@ -90,12 +88,6 @@ class Creation {
     return size > (MOST[this.format] ?? Infinity) ? 'too-large' : undefined;
   }
 
-  get passphraseFault(): 'missing' | 'different' | undefined {
-    if (!this.needsPassphrase) return undefined;
-    if (this.passphrase === '') return 'missing';
-    return this.passphrase === this.again ? undefined : 'different';
-  }
-
   get needsPassphrase(): boolean {
     return this.format === 'luks' || (this.encrypted && canEncrypt(this.format));
   }
@@ -113,7 +105,7 @@ class Creation {
 
   get ready(): boolean {
     const names = this.name.trim() !== '' && !/[/\\]/.test(this.name);
-    return names && this.sizeFault === undefined && this.passphraseFault === undefined;
+    return names && this.sizeFault === undefined;
   }
 
   /** The command line that does the same. */
@@ -174,8 +166,11 @@ class Creation {
       this.name = this.name.slice(0, -old.length) + suffixFor(this.format);
   }
 
-  /** Makes it. Needs a click or key when the person is to choose the place. */
-  async make(): Promise<void> {
+  /**
+   * Makes it. Needs a click or key when the person is to choose the place.
+   * @param passphrase what the image is to be encrypted with; it goes over to the worker
+   */
+  async make(passphrase: Uint8Array<ArrayBuffer> | undefined): Promise<void> {
     if (!this.ready || this.job !== undefined) return;
     this.forget();
     const { wish, baseImage, format, baseName } = this;
@@ -195,9 +190,6 @@ class Creation {
               name: baseName,
               format: baseImage.info?.format as FormatName,
             };
-      const passphrase = this.needsPassphrase
-        ? new TextEncoder().encode(this.passphrase)
-        : undefined;
       const request = {
         ...{ kind: 'create' as const, format, size: isOfBase ? undefined : wish.size, target },
         ...{ options: optionList(wish), backing: below, passphrase },
@@ -206,8 +198,6 @@ class Creation {
         running: (job) => (this.job = job),
         left: (left) => (this.left = left),
       });
-      this.passphrase = '';
-      this.again = '';
     } catch (error) {
       const problem = toProblem(error, name);
       if (problem.code === 'cancelled') this.cancelled = true;

@@ -33,13 +33,22 @@ const CHECK_BY_ITSELF_SECONDS = 1;
 /** Bytes; a description has some hundred for each of its files. */
 const LONGEST_DESCRIPTION = 64 * 1024;
 
+/** The address of the screen for new images. */
+const NEW = '#/new';
+
 /** The open images, the one that is shown, and what can be done with each. */
 class Images {
   list = $state.raw<OpenImage[]>([]);
   #current = $state.raw<OpenImage>();
+  /** The screen for new images is on. */
+  creating = $state(false);
+  /** What was on the screen before it. */
+  #before: OpenImage | undefined;
 
   constructor() {
     engine.onDeath(() => this.#forgetWorker());
+    jobs.whereabouts = () =>
+      this.#current && { image: this.#current.key, panel: this.#current.panel };
     // Another tab has saved changes: of what is open here, perhaps.
     const channel = new BroadcastChannel('changes');
     channel.onmessage = () => void this.lookForChanges();
@@ -52,7 +61,22 @@ class Images {
 
   show(image: OpenImage | undefined): void {
     this.#current = image;
+    this.creating = false;
     this.writeAddress();
+  }
+
+  /** Shows the screen for new images. */
+  showNew(): void {
+    this.#before = this.#current;
+    this.show(undefined);
+    this.creating = true;
+    this.writeAddress();
+  }
+
+  /** Goes back from there to what was on the screen. */
+  leaveNew(): void {
+    const before = this.#before;
+    this.show(before !== undefined && this.list.includes(before) ? before : undefined);
   }
 
   showPanel(panel: Panel): void {
@@ -76,13 +100,18 @@ class Images {
 
   /** The address names the panel and the place that is looked at there, never a file. */
   writeAddress(): void {
-    const hash = addressOf(this.#current);
+    const hash = this.creating ? NEW : addressOf(this.#current);
     if (location.hash === hash) return;
     history.replaceState(history.state, '', hash === '' ? location.pathname : hash);
   }
 
   /** Shows the panel and the place that the address names. */
   readAddress(): void {
+    if (location.hash === NEW) {
+      if (!this.creating) this.showNew();
+      return;
+    }
+    if (this.creating) this.leaveNew();
     const named = panelOfAddress();
     if (named === undefined || this.#current === undefined) return;
     this.#current.focus = focusOfAddress() ?? this.#current.focus;
