@@ -2,6 +2,7 @@
 import type {
   AmendRefusal,
   ContainerProblem,
+  EditRefusal,
   ErrorCode,
   ErrorDetails,
   KeySlotProblem,
@@ -120,6 +121,18 @@ const AMEND_REFUSALS: Readonly<Record<AmendRefusal, (features: string) => string
   backing: () => "Cannot amend the backing file\nYou can use 'qemu-img rebase' instead.",
 };
 
+const EDIT_REFUSALS: Readonly<Record<EditRefusal, (name: string) => string>> = {
+  unsaved: (name) => `'${name}' has changes that are not saved`,
+  'backing-format': () => 'backing format must be specified',
+  'backing-name': () => 'Backing file name is too long',
+  'raw-data-file': () => 'An image with a raw data file has no backing file',
+  option: (name) => `Invalid option '${name}'`,
+  'not-below': (name) => `'${name}' is not in the backing chain`,
+  'nothing-below': () => 'Image does not have a backing file',
+  'several-files': () => 'The disk is kept in several files',
+  wrapped: (name) => `The image is packed in '${name}'`,
+};
+
 const CONTAINER_PROBLEMS: Readonly<Record<ContainerProblem, string>> = {
   damaged: 'Invalid $ data',
   'cut-off': 'Unexpected end of $ data',
@@ -158,6 +171,7 @@ const TEXTS: Texts = {
     `Cannot decrease refcount entry width to ${bits} bits: ` +
     `Cluster at offset 0x${offset.toString(16)} has a refcount of ${formatInteger(count)}`,
   'amend-refused': ({ reason, features }) => AMEND_REFUSALS[reason](features),
+  'edit-refused': ({ reason, name }) => EDIT_REFUSALS[reason](name),
   'resize-refused': ({ reason, name }) => RESIZE_REFUSALS[reason](name),
   'refcount-block-unaligned': ({ offset, index }) =>
     `Refblock offset 0x${offset.toString(16)} unaligned (reftable index: 0x${index.toString(16)})`,

@@ -74,6 +74,11 @@ export interface ErrorDetails {
   'refcount-width': { bits: number; offset: number; count: number };
   /** The image cannot be changed in that way; `features` are bits that version 2 does not have. */
   'amend-refused': { reason: AmendRefusal; features: string };
+  /**
+   * An edit of an open image that cannot be made. `name` of the image that is in the way, of the
+   * backing file, or the option as it was given.
+   */
+  'edit-refused': { reason: EditRefusal; name: string };
   /** The refcount table points between clusters (entry `index`), so nothing can be written safely. */
   'refcount-block-unaligned': { offset: number; index: number };
   /** The image is marked as corrupt: nothing but a repair may write to it. */
@@ -233,6 +238,23 @@ export type AmendRefusal =
   | 'no-data-file'
   | 'data-file-raw'
   | 'backing';
+
+/**
+ * Why: the other image has changes that are not saved; a backing file is named without its format,
+ * or with a name that is too long for a header; with a raw data file there is none; no such option
+ * or value; the image is not below the other one; nothing lies below it; the disk is kept in several
+ * files, of which a change is made to one; the other image lies packed in its file.
+ */
+export type EditRefusal =
+  | 'unsaved'
+  | 'backing-format'
+  | 'backing-name'
+  | 'raw-data-file'
+  | 'option'
+  | 'not-below'
+  | 'nothing-below'
+  | 'several-files'
+  | 'wrapped';
 
 /**
  * Why: not whole sectors; version 2 does not note the size of the disk in its snapshots; a bitmap

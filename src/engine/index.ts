@@ -160,6 +160,9 @@ export { missingBytes } from './operations/missing.ts';
 export type * from './operations/operation.ts';
 export { PartDisk } from './operations/part-disk.ts';
 export { patchScripts, type PatchScripts } from './operations/patch-scripts.ts';
+export { CELL_KINDS, type CellKind, type PictureData, type PictureRun } from './operations/picture.ts';
+export { FilePicture } from './operations/picture-file.ts';
+export { guestPicture, guestPlace, guestRuns } from './operations/picture-guest.ts';
 export { readDisk, readerBelow } from './operations/read.ts';
 export { seeDisk, seeFile, type SeenBytes, type Unseen } from './operations/read-lenient.ts';
 export {

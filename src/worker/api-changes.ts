@@ -50,17 +50,26 @@ export type Edit =
       to: { image: ImageId; name: string; format: FormatName } | undefined;
       compress: boolean;
     }
-  /** Options of the format, as `amend -o` takes them. */
+  /**
+   * Options of the format, as `amend -o` takes them: `compat`, `lazy_refcounts`, `refcount_bits`,
+   * `data_file`, `data_file_raw`, `backing_file`, `backing_fmt`, `size`.
+   */
   | { kind: 'amend'; options: Readonly<Record<string, string>> }
   /** Of the image below: takes over what `from`, an open image over it, has. */
   | { kind: 'commit'; from: ImageId }
   /** Nothing is in it any more, so that what lies below shows: after a commit. */
   | { kind: 'empty' }
   /**
-   * Another passphrase, beside the one that unlocked the image. The bytes are moved to the worker
-   * and are empty in what it answers.
+   * Another passphrase beside `current`, which opens the image already: the worker keeps none. The
+   * bytes are moved to the worker, and are empty in what it answers.
    */
-  | { kind: 'add-passphrase'; passphrase: Uint8Array<ArrayBuffer>; slot: number | undefined }
+  | {
+      kind: 'add-passphrase';
+      passphrase: Uint8Array<ArrayBuffer>;
+      current: Uint8Array<ArrayBuffer>;
+      /** Undefined: the first that is not in use. */
+      slot: number | undefined;
+    }
   /** One key slot less; never the last. */
   | { kind: 'remove-passphrase'; slot: number }
   /** What an undo file or a patch describes. */
@@ -124,9 +133,29 @@ export interface ForeseeRequest {
 /** What a change would do, as far as there is something to say beforehand. */
 export interface Foresight {
   repair: RepairPlan | undefined;
-  /** Bytes within the file that deleting a snapshot would free. */
+  /** Bytes within the file that deleting a snapshot, or emptying, would free: exact. */
   freed: number | undefined;
   resize: ResizePlan | undefined;
+  /** What a rebase or a commit would take over. */
+  takes: TakenOver | undefined;
+  /**
+   * What the guest would read differently after emptying: exact, bytes. Undefined where it cannot be
+   * known, as what lies below is not open; that, too, is a reason not to do it.
+   */
+  different: number | undefined;
+}
+
+/** Guest bytes that go from one image into another. */
+export interface TakenOver {
+  /** Content that is copied. */
+  data: number;
+  /** What becomes zeros. */
+  zeros: number;
+  /**
+   * Whether that is counted (a commit). Of a rebase it is the most that it can be: where the two
+   * images below hold the same bytes in different places, nothing is taken over.
+   */
+  exact: boolean;
 }
 
 /** How changes are saved. */

@@ -23,6 +23,7 @@ import type {
   EditResult,
   ForeseeRequest,
   Foresight,
+  MadeEdit,
   PendingChanges,
   RecoveredChange,
   SaveRequest,
@@ -86,6 +87,8 @@ export interface OpenedImage {
   chain: ChainFile[];
   /** Changes that are made and not saved: all else is said of the image with them. */
   pending: PendingChanges | undefined;
+  /** Changes that were taken back and can be made again: the one that comes next first. */
+  undone: MadeEdit[];
   /** What was found wrong while it was opened, and could be put up with. */
   findings: readonly Finding[];
   /** How it can be checked; `ours`: qemu-img has no check of its format. */

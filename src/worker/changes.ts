@@ -3,14 +3,18 @@
  * before, so that the last can be taken back. Loaded when the first change is made.
  */
 import {
+  type ByteRange,
   Change,
   type ChangeOptions,
   type CheckReport,
   ImageError,
   judgeChange,
   OverlayStorage,
+  pacer,
+  RangeSet,
   type Storage,
   throwIfCancelled,
+  verifyOther,
 } from '../engine/index.ts';
 import type {
   EditRequest,
@@ -23,7 +27,9 @@ import type {
   OpenedImage,
   PendingChanges,
 } from './api.ts';
-import { checkContent, foresee, makeEdit } from './edits.ts';
+import { type Below, checkContent, makeEdit, NO_CHECK } from './edits.ts';
+import { foresee } from './edits-foresee.ts';
+import { wipeSecrets } from './edits-keys.ts';
 import type { Changed, Images } from './images.ts';
 import type { JobContext } from './job.ts';
 import { openScratch } from './private-files.ts';
@@ -34,6 +40,8 @@ const MOST_EDITS = 30;
 interface Layer {
   readonly overlay: OverlayStorage;
   readonly made: MadeEdit;
+  /** What it put below the image. */
+  readonly below: Below | undefined;
   readonly state: FileState;
   readonly report: CheckReport;
   readonly summary: PendingChanges;
@@ -45,6 +53,8 @@ export class ChangeSession {
   readonly file: File;
   readonly base: Storage;
   readonly layers: Layer[] = [];
+  /** Those that were taken back, the one that comes next last. */
+  readonly undone: Layer[] = [];
   /** What the check says without any edit; undefined where it does not get through. */
   baseReport: CheckReport | undefined;
 
@@ -63,9 +73,16 @@ export class ChangeSession {
     return this.layers.at(-1)?.report ?? this.baseReport;
   }
 
-  get changed(): Changed | undefined {
-    const last = this.layers.at(-1);
-    return last && { storage: last.overlay, summary: last.summary };
+  /** The image after its first `count` edits. */
+  after(count: number): Changed | undefined {
+    const made = this.layers.slice(0, Math.max(0, count));
+    const last = made.at(-1);
+    if (last === undefined) return undefined;
+    return {
+      ...{ storage: last.overlay, summary: last.summary },
+      given: new Map(made.flatMap(({ below }) => [...(below?.given ?? [])])),
+      ciphers: new Map(made.flatMap(({ below }) => [...(below?.ciphers ?? [])])),
+    };
   }
 
   /**
@@ -81,8 +98,19 @@ export class ChangeSession {
     return change;
   }
 
-  async drop(count: number): Promise<void> {
-    for (const { overlay } of this.layers.splice(-count, count).reverse()) await overlay.close();
+  /** Forgets the last edit. */
+  async dropLast(): Promise<void> {
+    await this.layers.pop()?.overlay.close();
+  }
+
+  /** Forgets what was taken back. */
+  async dropUndone(): Promise<void> {
+    for (const { overlay } of this.undone.splice(0)) await overlay.close();
+  }
+
+  async dropAll(): Promise<void> {
+    await this.dropUndone();
+    for (const { overlay } of this.layers.splice(0).reverse()) await overlay.close();
   }
 }
 
@@ -127,17 +155,19 @@ export class Changes {
       const overlay = new OverlayStorage(session.top, { scratch: openScratch });
       try {
         const before = session.report;
-        const made = await makeEdit(image, overlay, edit, context);
+        const { made, below } = await makeEdit(image, overlay, edit, context);
         const report = required(await checkContent(image, overlay, context));
         const isJudged = edit.kind !== 'repair' && edit.kind !== 'patch';
-        if (isJudged) judgeChange(overlay.name, required(before), report);
+        if (isJudged) await judge(this.#images, image, overlay, { before, report, context });
         throwIfCancelled(context.signal);
-        const layer = { overlay, made, report, state: stateOf(overlay, report) };
-        const summary = await summarize(session, layer);
+        const layer = { overlay, made, below, report, state: stateOf(overlay, report) };
+        const summary = await summarize(session, layer, context.signal);
         session.layers.push({ ...layer, summary });
       } catch (error) {
         await overlay.close();
         throw error;
+      } finally {
+        wipeSecrets(edit);
       }
       const opened = await this.#show(image, session);
       return { opened, report: required(session.report) };
@@ -153,20 +183,35 @@ export class Changes {
   undo(image: ImageId, count: number): Promise<OpenedImage> {
     return this.inTurn(image, async () => {
       const session = this.#session(image);
-      // Shown without them first: what is being read now must not change under its reader.
-      const kept = session.layers.at(-1 - count);
-      const opened = await this.#images.change(
-        image,
-        kept && { storage: kept.overlay, summary: kept.summary },
-      );
-      await session.drop(count);
+      const { layers, undone } = session;
+      const kept = Math.max(0, layers.length - count);
+      const back = layers.slice(kept).reverse();
+      const next = [...undone, ...back];
+      const opened = await this.#images.change(image, session.after(kept), madeOf(next));
+      layers.splice(kept);
+      undone.push(...back);
       return opened;
     });
   }
 
-  /** Makes the edit again that was taken back last. */
+  /** Makes the edit again that was taken back last. @throws ImageError internal: there is none */
   redo(image: ImageId): Promise<OpenedImage> {
-    throw new ImageError('internal', { reason: `nothing to make again in ${image}` });
+    return this.inTurn(image, async () => {
+      const session = this.#session(image);
+      const { layers, undone } = session;
+      const layer = undone.at(-1);
+      if (layer === undefined) throw new ImageError('internal', { reason: 'nothing to redo' });
+      layers.push(layer);
+      try {
+        const changed = session.after(layers.length);
+        const opened = await this.#images.change(image, changed, madeOf(undone.slice(0, -1)));
+        undone.pop();
+        return opened;
+      } catch (error) {
+        layers.pop();
+        throw error;
+      }
+    });
   }
 
   /** The edits of an image that wait to be saved. @throws ImageError internal when there are none */
@@ -180,7 +225,7 @@ export class Changes {
   async forget(image: ImageId): Promise<void> {
     const session = this.#sessions.get(image);
     this.#sessions.delete(image);
-    await session?.drop(session.layers.length);
+    await session?.dropAll();
   }
 
   /** The image is closed: what is under way with it is waited for. */
@@ -210,61 +255,108 @@ export class Changes {
 
   async #show(image: ImageId, session: ChangeSession): Promise<OpenedImage> {
     try {
-      return await this.#images.change(image, session.changed);
+      const opened = await this.#images.change(image, session.after(session.layers.length), []);
+      await session.dropUndone();
+      return opened;
     } catch (error) {
-      await session.drop(1);
+      await session.dropLast();
       throw error;
     }
   }
 }
 
+/** As a list of what comes next. */
+function madeOf(undone: readonly Layer[]): MadeEdit[] {
+  return undone.map(({ made }) => made).reverse();
+}
+
 function stateOf(storage: Storage, report: CheckReport | undefined): FileState {
   const { size } = storage;
-  if (report === undefined || report.aborted !== undefined) return { size, findings: undefined };
+  const isKnown = report !== undefined && report !== NO_CHECK && report.aborted === undefined;
+  if (!isKnown) return { size, findings: undefined };
   const { corruptions, leaks, checkErrors } = report;
   return { size, findings: { corruptions, leaks, checkErrors } };
+}
+
+/** @throws ImageError where a change leaves something wrong that was right before */
+async function judge(
+  images: Images,
+  image: ImageId,
+  overlay: OverlayStorage,
+  {
+    before,
+    report,
+    context,
+  }: { before: CheckReport | undefined; report: CheckReport } & {
+    context: JobContext;
+  },
+): Promise<void> {
+  const { format } = images.chain(image).disk;
+  if (format === 'qcow2') judgeChange(overlay.name, required(before), report);
+  else if (format !== 'raw') await verifyOther(format, overlay, context.signal);
 }
 
 /** What differs from the file in numbers. */
 async function summarize(
   session: ChangeSession,
   layer: Omit<Layer, 'summary'>,
+  signal: AbortSignal,
 ): Promise<PendingChanges> {
   const layers = [...session.layers.map(({ overlay }) => overlay), layer.overlay];
   const { base } = session;
-  const flat = new OverlayStorage(base, { scratch: openScratch });
-  try {
-    await copyLayers(layers, flat);
-    const counted = await countDifferences(flat, await clusterSizeOf(layer.overlay));
-    return {
-      ...counted,
-      edits: [...session.layers.map(({ made }) => made), layer.made],
-      before: stateOf(base, session.baseReport),
-      after: layer.state,
-    };
-  } finally {
-    await flat.close();
-  }
+  const clusterSize = await clusterSizeOf(layer.overlay);
+  return {
+    ...(await countDifferences(base, layers, clusterSize, signal)),
+    edits: [...session.layers.map(({ made }) => made), layer.made],
+    before: stateOf(base, session.baseReport),
+    after: layer.state,
+  };
 }
 
-/** «cluster_bits» of the header. Only for counting: the image was opened and checked before. */
+/**
+ * «cluster_bits» of a qcow2 header, or of another format what is usual. Only for counting: the image
+ * was opened and checked before.
+ */
 async function clusterSizeOf(storage: Storage): Promise<number> {
   const head = new Uint8Array(24);
   await storage.read(0, head);
-  return 2 ** Math.min(21, Math.max(9, new DataView(head.buffer).getUint32(20)));
+  const view = new DataView(head.buffer);
+  const bits = view.getUint32(0) === 0x514649fb ? view.getUint32(20) : 16;
+  return 2 ** Math.min(21, Math.max(9, bits));
+}
+
+/** Where the last of the layers may differ from what is below them all. */
+function changedRanges(base: Storage, layers: readonly OverlayStorage[]): ByteRange[] {
+  const ranges = new RangeSet();
+  const size = layers.at(-1)?.size ?? 0;
+  for (const layer of layers) {
+    for (const { offset, length } of layer.changes()) ranges.add(offset, length);
+    // What one cut off and another brings back is zeros.
+    ranges.add(layer.size, Math.min(size, base.size) - layer.size);
+  }
+  return ranges.within(0, size);
 }
 
 const SECTOR = 512;
 
-async function countDifferences(flat: OverlayStorage, clusterSize: number) {
+async function countDifferences(
+  base: Storage,
+  layers: readonly OverlayStorage[],
+  clusterSize: number,
+  signal: AbortSignal,
+) {
+  const top = layers.at(-1) ?? base;
+  const pace = pacer(signal);
   const count = { bytes: 0, runs: 0, clusters: 0 };
   let end = -1;
   let cluster = -1;
-  for (const { offset, length } of flat.changes()) {
+  for (const { offset, length } of changedRanges(base, layers)) {
     for (let at = offset; at < offset + length; at += PIECE) {
+      throwIfCancelled(signal);
+      await pace();
       const size = Math.min(PIECE, offset + length - at);
       const [before, after] = [new Uint8Array(size), new Uint8Array(size)];
-      await Promise.all([flat.base.read(at, before), flat.read(at, after)]);
+      await Promise.all([base.read(at, before), top.read(at, after)]);
       for (let from = 0; from < size; from += SECTOR) {
         const to = Math.min(from + SECTOR, size);
         if (isEqual(before, after, from, to)) continue;

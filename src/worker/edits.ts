@@ -1,34 +1,44 @@
-/** The single kinds of changes: making one on an overlay, and what it would do. */
+/** The single kinds of changes: making one on an overlay. */
 import {
   applyPatch,
   applySnapshot,
-  BitmapDirectory,
   BlobStorage,
   checkImage,
   type CheckReport,
   createSnapshot,
   deleteSnapshot,
+  type Disk,
   editQcow2,
   ImageError,
   isImageError,
   openPatch,
-  planDeletion,
-  planRepair,
-  planResize,
   Qcow2Image,
   type RepairOptions,
   resizeDisk,
   runRepair,
   type Storage,
 } from '../engine/index.ts';
-import type { Edit, Foresight, ImageId, MadeEdit, SnapshotChoice } from './api.ts';
+import type { Edit, ImageId, MadeEdit, SnapshotChoice } from './api.ts';
+import { amend } from './edits-amend.ts';
+import { changeBitmaps } from './edits-bitmaps.ts';
+import { type Below, commitInto, empty, rebase, renameBacking } from './edits-below.ts';
+import { addPassphrase, removePassphrase, withoutSecrets } from './edits-keys.ts';
 import type { JobContext } from './job.ts';
+
+export type { Below };
 
 /** Findings that go to the page; all are counted. */
 const FINDINGS = 1000;
 
+/** What the check says of a format that has nothing that could be checked. */
+export const NO_CHECK: CheckReport = {
+  ...{ corruptions: 0, leaks: 0, checkErrors: 0 },
+  ...{ totalClusters: 0, allocatedClusters: 0, fragmentedClusters: 0, compressedClusters: 0 },
+  ...{ imageEndOffset: 0, findings: [], findingCounts: {}, aborted: undefined },
+};
+
 /**
- * The check of an image's content.
+ * The check of an image's content; {@link NO_CHECK} where its format has none.
  * @returns undefined where it cannot even be opened for a check
  */
 export async function checkContent(
@@ -40,12 +50,23 @@ export async function checkContent(
     const disk = await images.openWith(image, storage, 'check');
     return await checkImage(disk, { signal, progress, limit: FINDINGS, explain: true });
   } catch (error) {
+    if (isImageError(error, 'check-unsupported')) return NO_CHECK;
     if (isImageError(error, 'invalid-header')) return undefined;
     throw error;
   }
 }
 
-type Counted = Pick<MadeEdit, 'taken' | 'freed'>;
+/** What an edit is told. */
+export interface EditPlace {
+  readonly image: ImageId;
+  /** Where everything is written. */
+  readonly overlay: Storage;
+  readonly context: JobContext;
+}
+
+/** What an edit did, as far as it knows. */
+export type Done = Partial<Omit<MadeEdit, 'edit' | 'fileSize'>> & { below?: Below };
+
 type Snapshot = Qcow2Image['snapshots'][number];
 type Writer = Awaited<ReturnType<typeof editQcow2>>;
 
@@ -55,24 +76,21 @@ export async function makeEdit(
   overlay: Storage,
   edit: Edit,
   context: JobContext,
-): Promise<MadeEdit> {
+): Promise<{ made: MadeEdit; below: Below | undefined }> {
   context.progress({ stage: 'changing', done: 0, total: 0 });
   const before = overlay.size;
-  const made = await perform(image, overlay, edit, context);
-  return {
-    edit,
+  const { below, ...done } = await perform({ image, overlay, context }, edit);
+  const made = {
+    edit: withoutSecrets(edit),
     fileSize: { before, after: overlay.size },
     ...{ taken: undefined, freed: undefined, repaired: [], oldSize: 0 },
-    ...made,
+    ...done,
   };
+  return { made, below };
 }
 
-async function perform(
-  image: ImageId,
-  overlay: Storage,
-  edit: Edit,
-  context: JobContext,
-): Promise<Partial<MadeEdit>> {
+async function perform(place: EditPlace, edit: Edit): Promise<Done> {
+  const { overlay, context } = place;
   const { signal } = context;
   switch (edit.kind) {
     case 'repair': {
@@ -83,106 +101,84 @@ async function perform(
       await applyPatch(await openPatch(new BlobStorage(edit.file), ['undo', 'patch']), overlay);
       return {};
     case 'resize': {
-      const disk = await openQcow2(image, overlay, context);
-      refuseDataFile(disk);
-      const oldSize = disk.size;
+      const disk = await openAlone(place);
       await resizeDisk(disk, edit.size, { signal });
-      return { oldSize };
+      return { oldSize: disk.size };
     }
     case 'add-bitmap':
     case 'clear-bitmap':
     case 'remove-bitmap':
-      return changeBitmaps(await openQcow2(image, overlay, context), edit.kind, edit.name);
+    case 'enable-bitmap':
+    case 'disable-bitmap':
+    case 'merge-bitmap':
+      return changeBitmaps(await openQcow2(place), edit);
+    case 'rename-backing':
+      return renameBacking(place, edit);
+    case 'rebase':
+      return rebase(place, edit);
+    case 'commit':
+      return commitInto(place, edit.from);
+    case 'empty':
+      return empty(place);
+    case 'amend':
+      return amend(await openQcow2(place), edit.options, context);
+    case 'add-passphrase':
+      return addPassphrase(place, edit);
+    case 'remove-passphrase':
+      return removePassphrase(place, edit.slot);
     case 'create-snapshot':
-      return write(await openQcow2(image, overlay, context), (disk, writer) =>
+      return write(await openQcow2(place), (disk, writer) =>
         createSnapshot(disk, writer, { name: edit.name, ...now() }, signal),
       );
     case 'apply-snapshot':
-      return write(await openQcow2(image, overlay, context), (disk, writer) =>
-        applySnapshot(disk, writer, find(disk, edit.snapshot), signal),
+      return write(await openQcow2(place), (disk, writer) =>
+        applySnapshot(disk, writer, findSnapshot(disk, edit.snapshot), signal),
       );
     case 'delete-snapshot':
-      return write(await openQcow2(image, overlay, context), (disk, writer) =>
-        deleteSnapshot(disk, writer, find(disk, edit.snapshot), signal),
+      return write(await openQcow2(place), (disk, writer) =>
+        deleteSnapshot(disk, writer, findSnapshot(disk, edit.snapshot), signal),
       );
-    default:
-      throw new ImageError('internal', { reason: `no ${edit.kind}` });
   }
 }
 
-/** What an edit would do, as far as there is something to say. Nothing is changed. */
-export async function foresee(
-  image: ImageId,
-  storage: Storage,
-  edit: Edit,
-  context: JobContext,
-): Promise<Foresight> {
-  const nothing: Foresight = { repair: undefined, freed: undefined, resize: undefined };
-  switch (edit.kind) {
-    case 'repair':
-      return { ...nothing, repair: await planRepair(storage, edit.choice, repairOptions(context)) };
-    case 'delete-snapshot': {
-      const disk = await openQcow2(image, storage, context);
-      const { freed } = await planDeletion(disk, find(disk, edit.snapshot), context.signal);
-      return { ...nothing, freed };
-    }
-    case 'resize': {
-      const disk = await openQcow2(image, storage, context);
-      return { ...nothing, resize: await planResize(disk, edit.size) };
-    }
-    default:
-      return nothing;
-  }
-}
-
-function repairOptions({ signal, progress }: JobContext): RepairOptions {
+export function repairOptions({ signal, progress }: JobContext): RepairOptions {
   return { signal, progress, limit: FINDINGS };
 }
 
-async function openQcow2(
-  image: ImageId,
-  storage: Storage,
-  { images }: JobContext,
-): Promise<Qcow2Image> {
-  const disk = await images.openWith(image, storage, 'read');
+/** The image for a change that only qcow2 has. @throws ImageError unsupported-feature */
+export async function openQcow2({ image, overlay, context }: EditPlace): Promise<Qcow2Image> {
+  const disk = await context.images.openForChange(image, overlay);
   if (disk instanceof Qcow2Image) return disk;
-  throw new ImageError('unsupported-feature', { feature: 'changing a raw disk' });
+  throw new ImageError('unsupported-feature', { feature: `changing ${disk.format} in this way` });
+}
+
+/** The image for a change of its content. @throws ImageError edit-refused (several-files) */
+export async function openAlone({ image, overlay, context }: EditPlace): Promise<Disk> {
+  const disk = await context.images.openForChange(image, overlay);
+  refuseSeveralFiles(disk);
+  return disk;
 }
 
 /** What lies in another file cannot be part of an overlay of this one. */
-function refuseDataFile({ header }: Qcow2Image): void {
-  if (header.hasDataFile) {
-    throw new ImageError('unsupported-feature', { feature: 'resizing an external data file' });
-  }
+export function refuseSeveralFiles(disk: Disk): void {
+  const others = disk.files?.some((file) => file !== disk.storage) === true;
+  const hasDataFile = disk instanceof Qcow2Image && disk.header.hasDataFile;
+  if (!others && !hasDataFile) return;
+  throw new ImageError('edit-refused', { reason: 'several-files', name: disk.storage.name });
 }
 
 async function write(
   disk: Qcow2Image,
   work: (disk: Qcow2Image, writer: Writer) => Promise<{ taken: number; freed: number }>,
-): Promise<Counted> {
+): Promise<Done> {
   const writer = await editQcow2(disk);
   const { taken, freed } = await work(disk, writer);
   await writer.flush();
   return { taken, freed };
 }
 
-async function changeBitmaps(
-  disk: Qcow2Image,
-  kind: `${'add' | 'clear' | 'remove'}-bitmap`,
-  name: string,
-): Promise<Counted> {
-  const writer = await editQcow2(disk);
-  const directory = await BitmapDirectory.open(disk, writer);
-  if (kind === 'add-bitmap') await directory.add(name);
-  else if (kind === 'clear-bitmap') await directory.clear(name);
-  else await directory.remove(name);
-  await directory.flush();
-  await writer.flush();
-  return writer.refcounts.moved;
-}
-
 /** Both have to fit, as neither alone is unique. @throws ImageError snapshot-missing */
-function find({ snapshots }: Qcow2Image, { id, name }: SnapshotChoice): Snapshot {
+export function findSnapshot({ snapshots }: Qcow2Image, { id, name }: SnapshotChoice): Snapshot {
   const found = snapshots.find((one) => one.id === id && one.name === name);
   if (found === undefined) throw new ImageError('snapshot-missing', { key: name });
   return found;

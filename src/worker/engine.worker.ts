@@ -63,7 +63,7 @@ const api: EngineApi = {
     (await views()).bytes(image, space, offset, length),
   recoveredChanges: () => recovered,
   close: async (image) => {
-    const hadChanges = images.hasChanges(image);
+    const hadChanges = images.keepsChanges(image);
     if (hadChanges) await (await changes()).close(image);
     await images.close(image);
   },

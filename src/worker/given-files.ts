@@ -7,6 +7,7 @@ import {
   type GateRequest,
   ImageError,
   isImageError,
+  PassingStorage,
   type Storage,
 } from '../engine/index.ts';
 import type { WireError } from './api.ts';
@@ -37,9 +38,30 @@ export function keyOf({ kind, from, name }: Pick<GateRequest, 'kind' | 'from' | 
   return `${kind}\0${from}\0${name}`;
 }
 
+/** What is opened in place of the file that was given for a place of the chain. */
+export interface Instead {
+  readonly key: string;
+  readonly storage: Storage;
+}
+
+/** A storage under the name that it has in a chain. */
+class NamedStorage extends PassingStorage {
+  readonly #name: string;
+
+  constructor(storage: Storage, name: string) {
+    super(storage);
+    this.#name = name;
+  }
+
+  override get name(): string {
+    return this.#name;
+  }
+}
+
 export class GivenFiles {
   readonly #given: ReadonlyMap<string, File>;
   readonly #refused: ReadonlyMap<string, Refusal>;
+  readonly #instead: Instead | undefined;
   /** Files of the chain so far and what they are called in it; the image itself first. */
   readonly #chain: { file: File; name: string; isDisk: boolean }[];
   readonly #asked: Asked[] = [];
@@ -48,12 +70,15 @@ export class GivenFiles {
    * @param file the image
    * @param given by {@link keyOf}
    * @param refused what turned out to be of no use when it was opened
+   * @param instead what is opened in place of one of the files
    */
   constructor(
     file: File,
     given: ReadonlyMap<string, File>,
     refused: ReadonlyMap<string, Refusal> = new Map(),
+    instead?: Instead,
   ) {
+    this.#instead = instead;
     this.#given = given;
     this.#refused = refused;
     this.#chain = [{ file, name: file.name, isDisk: true }];
@@ -83,15 +108,18 @@ export class GivenFiles {
       file === undefined
         ? undefined
         : (this.#refused.get(key) ?? (await this.#refusalOf(request, file)));
-    const storage =
-      file === undefined || refusal !== undefined
-        ? undefined
-        : new BlobStorage(file, this.#nameFor(file));
+    const storage = file === undefined || refusal !== undefined ? undefined : this.#open(key, file);
     this.#asked.push({ key, request, file, refusal, storage });
     if (file === undefined || storage === undefined) return undefined;
     this.#chain.push({ file, name: storage.name, isDisk: request.kind === 'backing' });
     return storage;
   };
+
+  #open(key: string, file: File): Storage {
+    const name = this.#nameFor(file);
+    const { storage } = this.#instead?.key === key ? this.#instead : {};
+    return storage === undefined ? new BlobStorage(file, name) : new NamedStorage(storage, name);
+  }
 
   /** Why the file cannot be used, as far as its content need not be understood for it. */
   async #refusalOf(request: GateRequest, file: File): Promise<Refusal | undefined> {

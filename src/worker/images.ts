@@ -18,16 +18,17 @@ import type {
   ImageId,
   OpenedImage,
   OpenOptions,
+  MadeEdit,
   PendingChanges,
   SnapshotChoice,
 } from './api.ts';
 import { describeChain } from './chain.ts';
 import { matchFiles } from './match-files.ts';
-import { type Asked, GivenFiles, type Refusal } from './given-files.ts';
+import { type Asked, GivenFiles, type Instead, type Refusal } from './given-files.ts';
 import { toWire } from './wire.ts';
 
 export type Mode = 'read' | 'check' | 'info';
-type Cipher = NonNullable<Disk['cipher']>;
+export type Cipher = NonNullable<Disk['cipher']>;
 
 /** One open image. */
 interface Entry extends Source {
@@ -52,12 +53,17 @@ interface Source {
   wrapped?: Unwrapped | undefined;
   /** The image with changes that are not saved, in place of its file. */
   changed?: Changed | undefined;
+  /** Changes that were taken back, the one that comes next first. */
+  undone?: readonly MadeEdit[];
 }
 
 /** An image's file with changes that are not saved. */
 export interface Changed {
   readonly storage: Storage;
   readonly summary: PendingChanges;
+  /** What the changes put below it: in its place of the chain, and what unlocks it. */
+  readonly given: ReadonlyMap<string, File>;
+  readonly ciphers: ReadonlyMap<File, Cipher>;
 }
 
 /** The images that are open in this worker. */
@@ -129,11 +135,20 @@ export class Images {
   }
 
   /** Shows it with changes that are not saved, or again without any. */
-  change(id: ImageId, changed: Changed | undefined): Promise<OpenedImage> {
+  change(
+    id: ImageId,
+    changed: Changed | undefined,
+    undone: readonly MadeEdit[],
+  ): Promise<OpenedImage> {
     return this.#inTurn(id, () => {
       const entry = this.#entry(id);
-      return this.#enter(id, () => openEntry({ ...entry, changed }));
+      return this.#enter(id, () => openEntry({ ...entry, changed, undone }));
     });
+  }
+
+  /** Whether something is kept of changes: some that are not saved, or were taken back. */
+  keepsChanges(id: ImageId): boolean {
+    return this.hasChanges(id) || (this.#entries.get(id)?.undone ?? []).length > 0;
   }
 
   /** Whether it has changes that are not saved. */
@@ -148,7 +163,35 @@ export class Images {
 
   /** Opens it and its chain with another content of its file. */
   async openWith(id: ImageId, storage: Storage, mode: Mode): Promise<Disk> {
-    return (await openAs({ ...this.#entry(id), changed: undefined }, mode, storage)).disk;
+    return (await openAs(this.#entry(id), mode, { content: storage })).disk;
+  }
+
+  /** The same for writing into that content: only what qemu-img, too, would write into. */
+  async openForChange(id: ImageId, storage: Storage, mode: Mode = 'read'): Promise<Disk> {
+    return (await openAs(this.#entry(id), mode, { content: storage, lenient: false })).disk;
+  }
+
+  /** Its chain with another content of one of the files that were given, to be written into. */
+  async openAbove(id: ImageId, instead: Instead): Promise<Pick<Entry, 'disk' | 'asked'>> {
+    return openAs({ ...this.#entry(id), changed: undefined }, 'read', { instead, lenient: false });
+  }
+
+  /** Its disk and what was asked for down its chain, with the files that were given. */
+  chain(id: ImageId): Pick<Entry, 'file' | 'disk' | 'asked' | 'ciphers' | 'wrapped'> {
+    return this.#entry(id);
+  }
+
+  /** What it reads from, as far as that is a file and nothing over it. */
+  media(id: ImageId): { file: File; storage: Storage }[] {
+    const { file, disk, asked, changed, wrapped } = this.#entry(id);
+    const isFile = changed === undefined && wrapped === undefined;
+    const own = isFile ? [{ file, storage: disk.storage }] : [];
+    const others = asked.flatMap((one) =>
+      one.file === undefined || one.storage === undefined
+        ? []
+        : [{ file: one.file, storage: one.storage }],
+    );
+    return [...own, ...others];
   }
 
   /** The bytes of the image without changes that are not saved. */
@@ -202,7 +245,10 @@ export class Images {
     const entry = this.#entry(id);
     const given = new Map(entry.given);
     change(given);
-    return this.#enter(id, () => openEntry({ ...entry, given }));
+    // What is said of a place now counts before what a change has put there.
+    const changed = entry.changed && { ...entry.changed, given: new Map(entry.changed.given) };
+    if (changed !== undefined) change(changed.given);
+    return this.#enter(id, () => openEntry({ ...entry, given, changed }));
   }
 
   async #enter(id: ImageId, open: () => Promise<Entry>): Promise<OpenedImage> {
@@ -222,6 +268,7 @@ export class Images {
     const severalFiles = chain.some(({ kind }) => kind === 'extent');
     return {
       ...{ id, info, elapsed, missingBytes: missing, chain, pending: changed?.summary },
+      undone: [...(entry.undone ?? [])],
       findings: disk.findings ?? [],
       check: checkOf(disk),
       destinations: acceptanceOf(info, { container: containerOf(entry), severalFiles }),
@@ -266,20 +313,33 @@ async function openEntry(source: Source): Promise<Entry> {
   }
 }
 
+interface Opening {
+  /** In place of its file, or of the changes that are not saved. */
+  content?: Storage;
+  instead?: Instead;
+  lenient?: boolean;
+}
+
 /** Opens it and its chain; files of the chain that cannot be opened are left out, with a reason. */
-async function openAs(source: Source, mode: Mode, content?: Storage): Promise<Entry> {
-  const { file, raw, given, ciphers, wrapped, changed } = source;
+async function openAs(
+  source: Source,
+  mode: Mode,
+  { content, instead, lenient = true }: Opening = {},
+): Promise<Entry> {
+  const { file, raw, wrapped, changed, undone = [] } = source;
+  const { given, ciphers } = source;
+  const places = changed === undefined ? given : new Map([...given, ...changed.given]);
   const refused = new Map<string, Refusal>();
   for (;;) {
-    const files = new GivenFiles(file, given, refused);
+    const files = new GivenFiles(file, places, refused, instead);
     try {
       const disk = await openImage(content ?? changed?.storage ?? contentOf(source), {
         mode,
         gate: files.gate,
-        ...{ strict: !raw, looksAtEnd: !raw, lenient: true },
+        ...{ strict: !raw, looksAtEnd: !raw, lenient },
         ...(raw ? { format: 'raw' } : {}),
       });
-      const known = { file, raw, given, ciphers, wrapped, changed };
+      const known = { file, raw, given, ciphers, wrapped, changed, undone };
       const entry = { ...known, disk, mode, problem: undefined };
       unlockChain(disk, { ...entry, asked: files.asked });
       return { ...entry, asked: files.asked };
@@ -322,12 +382,12 @@ function describeWrap({ wrapped }: Source): Pick<OpenedImage, 'inside' | 'applia
 }
 
 /** Gives every disk of the chain what unlocks its file, as far as that is known. */
-function unlockChain(top: Disk, { file, asked, ciphers }: Entry): void {
+function unlockChain(top: Disk, { file, asked, ciphers, changed }: Entry): void {
   for (let disk: Disk | undefined = top; disk !== undefined; disk = disk.backing) {
     const { storage } = disk;
     if (!isEncrypted(disk)) continue;
     const link = disk === top ? file : asked.find((one) => one.storage === storage)?.file;
-    disk.cipher = link && ciphers.get(link);
+    disk.cipher = link && (ciphers.get(link) ?? changed?.ciphers.get(link));
   }
 }
 

@@ -1,11 +1,32 @@
 /** What is different between two disks, or two states of one. */
-import { ImageError } from '../engine/index.ts';
+import { compareRanges } from '../engine/index.ts';
 import type { CompareRequest, CompareResult } from './api.ts';
+import { codecPool } from './codec-pool.ts';
 import type { JobContext } from './job.ts';
+import { sameMedia } from './same-media.ts';
 
-const missing = (...given: unknown[]) =>
-  Promise.reject(new ImageError('internal', { reason: `not there yet: ${given.length}` }));
+/** Ranges that go to the page; all are counted. */
+const RANGES = 1000;
 
-export function compareStates(a: CompareRequest, c: JobContext): Promise<CompareResult> {
-  return missing(a, c);
+/**
+ * Compares all of both disks; behind its end, the shorter one has zeros.
+ * @throws ImageError unreadable-cluster where one of them cannot be read, cancelled
+ */
+export async function compareStates(
+  { first, second }: CompareRequest,
+  { images, signal, progress }: JobContext,
+): Promise<CompareResult> {
+  const started = performance.now();
+  const a = await images.disk(first.image, first.snapshot);
+  const b = await images.disk(second.image, second.snapshot);
+  const report = await compareRanges(a, b, {
+    ...{ signal, progress, most: RANGES, pool: codecPool() },
+    sameMedium: await sameMedia(images, [first.image, second.image]),
+  });
+  return {
+    ...report,
+    identical: report.different === 0 && a.size === b.size,
+    sizes: [a.size, b.size],
+    milliseconds: performance.now() - started,
+  };
 }

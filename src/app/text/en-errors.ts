@@ -196,6 +196,31 @@ export const enErrors: ErrorSentences = {
     why: `The cluster at ${hex(d.offset)} is used ${d.count} times.`,
     now: 'Choose wider reference counts.',
   }),
+  'edit-refused': (d) => ({
+    what: 'This change cannot be made, and nothing was changed.',
+    why: {
+      unsaved: `“${d.name}” has changes that are not saved.`,
+      'backing-format': 'The format of the image below has to be recorded with its name.',
+      'backing-name': 'The name of the image below is longer than 1023 bytes.',
+      'raw-data-file': 'Its data file is a whole disk by itself, so nothing can lie below it.',
+      option: `There is no such option or value: ${d.name}`,
+      'not-below': `“${d.name}” is not one of the images below.`,
+      'nothing-below': 'Nothing lies below this image: its content would be lost.',
+      'several-files': 'The disk is kept in several files, and a change is made to one file only.',
+      wrapped: `The image lies packed in “${d.name}”.`,
+    }[d.reason],
+    now: {
+      unsaved: 'Save or take back its changes first, then try again.',
+      'backing-format': 'Choose the format.',
+      'backing-name': 'Choose a shorter name.',
+      'raw-data-file': 'Convert it to an image without a data file first.',
+      option: 'Choose another value.',
+      'not-below': 'Open the image that belongs below, then try again.',
+      'nothing-below': 'Create a new image instead.',
+      'several-files': 'Convert it to one file, or use the command line.',
+      wrapped: 'Unpack it, and open the image itself.',
+    }[d.reason],
+  }),
   'amend-refused': (d) => ({
     what: 'The image cannot be changed in this way, and nothing was changed.',
     why: {

@@ -172,6 +172,31 @@ export const zhErrors: ErrorSentences = {
     why: `位于 ${hex(d.offset)} 的簇被使用了 ${d.count} 次。`,
     now: '请选择更宽的引用计数。',
   }),
+  'edit-refused': (d) => ({
+    what: '无法进行此更改，没有更改任何内容。',
+    why: {
+      unsaved: `“${d.name}”有尚未保存的更改。`,
+      'backing-format': '记录后备文件的名称时，必须同时记录其格式。',
+      'backing-name': '后备文件的名称超过 1023 字节。',
+      'raw-data-file': '其数据文件本身就是完整的磁盘，因此不能有后备文件。',
+      option: `没有这样的选项或取值：${d.name}`,
+      'not-below': `“${d.name}”不是此镜像的后备镜像之一。`,
+      'nothing-below': '此镜像没有后备文件：其内容将会丢失。',
+      'several-files': '磁盘保存在多个文件中，而更改只针对一个文件。',
+      wrapped: `镜像打包在“${d.name}”中。`,
+    }[d.reason],
+    now: {
+      unsaved: '请先保存或撤销它的更改，然后重试。',
+      'backing-format': '请选择格式。',
+      'backing-name': '请选择更短的名称。',
+      'raw-data-file': '请先转换为不带数据文件的镜像。',
+      option: '请选择其他值。',
+      'not-below': '请打开应作为后备的镜像，然后重试。',
+      'nothing-below': '请改为新建一个镜像。',
+      'several-files': '请转换为单个文件，或使用命令行。',
+      wrapped: '请先解包，然后打开镜像本身。',
+    }[d.reason],
+  }),
   'amend-refused': (d) => ({
     what: '镜像不能这样更改，没有更改任何内容。',
     why: {

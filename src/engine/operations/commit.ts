@@ -7,7 +7,7 @@ import { readPadded, type Storage } from '../storage/storage.ts';
 import { mapChain, type ChainExtent } from './chain.ts';
 import type { RunOptions } from './operation.ts';
 import { readExtents } from './read.ts';
-import { yieldToEvents } from './yield.ts';
+import { heldWork, pacer, yieldToEvents } from './yield.ts';
 import { isZero } from './zeros.ts';
 
 export interface CommitOptions extends RunOptions {
@@ -68,6 +68,7 @@ export async function commitContent(
       }
       progress?.({ stage: 'copying', done: offset + length, total: disk.size });
       await yieldToEvents();
+      await heldWork(signal);
     }
     await writing;
     return report;
@@ -75,6 +76,34 @@ export async function commitContent(
     await writing.catch(() => undefined);
     own?.close();
   }
+}
+
+/**
+ * What a commit into number `depth` of the chain would copy, and what would become zeros, by the
+ * tables alone: exact. Guest bytes.
+ * @throws ImageError cancelled and those of reading
+ */
+export async function planCommit(
+  disk: Disk,
+  depth: number,
+  { signal, progress }: RunOptions = {},
+): Promise<{ data: number; zeros: number }> {
+  const sums = { data: 0, zeros: 0 };
+  const pace = pacer(signal);
+  for await (const batch of mapChain(disk)) {
+    throwIfCancelled(signal);
+    const pause = pace();
+    if (pause !== undefined) await pause;
+    for (const extent of batch) {
+      if (extent.depth >= depth) continue;
+      if (isData(extent)) sums.data += extent.length;
+      else sums.zeros += extent.length;
+    }
+    const last = batch.at(-1);
+    if (last === undefined) continue;
+    progress?.({ stage: 'planning', done: last.offset + last.length, total: disk.size });
+  }
+  return sums;
 }
 
 /** What the images above `depth` decide, in runs of one kind and of bounded length. */

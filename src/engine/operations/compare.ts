@@ -52,13 +52,14 @@ class Comparison {
   readonly #first: Disk;
   readonly #second: Disk;
   readonly #options: CompareOptions;
-  readonly #pace = pacer();
+  readonly #pace: () => Promise<void> | undefined;
   #compared = 0;
 
   constructor(first: Disk, second: Disk, options: CompareOptions) {
     this.#first = first;
     this.#second = second;
     this.#options = options;
+    this.#pace = pacer(options.signal);
   }
 
   async run(): Promise<CompareReport> {
@@ -189,7 +190,7 @@ class Comparison {
     const extents: ChainExtent[] = [];
     for (const pair of pairs) {
       const extent = side(pair);
-      if (extent !== undefined && !isEmpty(extent)) extents.push(cut(extent, pair));
+      if (extent !== undefined && !isEmpty(extent)) extents.push(cutToPair(extent, pair));
     }
     if (extents.length === 0) return Promise.resolve(new Uint8Array(length));
     return readExtents(extents, offset, length, this.#options);
@@ -224,7 +225,8 @@ export function isEmpty(extent: ChainExtent | undefined): boolean {
   return !extent.unknown && (extent.kind === 'zero' || extent.kind === 'unallocated');
 }
 
-function damaged(extent: ChainExtent): ImageError {
+/** Why an extent cannot be read whose tables are damaged. */
+export function damaged(extent: ChainExtent): ImageError {
   return new ImageError('unreadable-cluster', {
     guestOffset: extent.offset,
     hostOffset: extent.hostOffset,
@@ -234,7 +236,7 @@ function damaged(extent: ChainExtent): ImageError {
 }
 
 /** The part of an extent that lies in a pair. */
-function cut(extent: ChainExtent, { offset, length }: Pair): ChainExtent {
+export function cutToPair(extent: ChainExtent, { offset, length }: Pair): ChainExtent {
   const skip = offset - extent.offset;
   const isData = extent.kind === 'data';
   return {

@@ -12,7 +12,8 @@ import type { Qcow2Writer } from '../formats/qcow2/edit/writer.ts';
 import type { Qcow2Image } from '../formats/qcow2/image.ts';
 import type { ByteRange } from '../storage/range-set.ts';
 import { mapChain } from './chain.ts';
-import { isEmpty, pairUp, type Pair } from './compare.ts';
+import { pairUp, type Pair } from './compare.ts';
+import { isSamePlace, type SameMedium } from './compare-ranges.ts';
 import type { RunOptions } from './operation.ts';
 import { readDisk, readerOfOldBelow } from './read.ts';
 import { pacer } from './yield.ts';
@@ -21,6 +22,8 @@ export interface RebaseOptions extends RunOptions {
   /** Packs the clusters that have to be taken over, where they get smaller by it. */
   compress?: boolean | undefined;
   pool?: CodecPool | undefined;
+  /** Tells files that were opened twice: what both backing images have there is not compared. */
+  sameMedium?: SameMedium | undefined;
 }
 
 /** Guest bytes. */
@@ -64,6 +67,62 @@ export function rebaseIntoQcow2(
 }
 
 /**
+ * The most that a rebase may take over, by the tables alone: what the two backing images do not have
+ * at the same place of the same file. Guest bytes.
+ * @throws ImageError cancelled and those of reading
+ */
+export async function planRebase(
+  image: Disk,
+  next: Disk | undefined,
+  { signal, progress, sameMedium }: RebaseOptions = {},
+): Promise<{ data: number; zeros: number }> {
+  const most = { data: 0, zeros: 0 };
+  const pace = pacer(signal);
+  const { size, backing } = image;
+  for (let at = 0; at < size;) {
+    const extents = await image.map(at, size - at);
+    if (extents.length === 0) break;
+    for (const { kind, offset, length } of extents) {
+      at = offset + length;
+      if (kind !== 'unallocated') continue;
+      for await (const pair of pairsBelow(backing, next, offset, at)) {
+        throwIfCancelled(signal);
+        const pause = pace();
+        if (pause !== undefined) await pause;
+        if (isSamePlace(pair, sameMedium)) continue;
+        // Zeros within the old one are copied; behind its end, and where there is none, they are said.
+        if (pair.first === undefined) most.zeros += pair.length;
+        else most.data += pair.length;
+      }
+    }
+    progress?.({ stage: 'planning', done: at, total: size });
+  }
+  return most;
+}
+
+/** Both backing images run by run; where one is missing, the other's runs. */
+async function* pairsBelow(
+  old: Disk | undefined,
+  next: Disk | undefined,
+  start: number,
+  end: number,
+): AsyncGenerator<Pair> {
+  if (old !== undefined && next !== undefined) {
+    yield* pairUp(old, next, start, end);
+    return;
+  }
+  const only = old ?? next;
+  if (only === undefined) return;
+  for await (const batch of mapChain(only, start, Math.max(0, end - start))) {
+    for (const extent of batch) {
+      const { offset, length } = extent;
+      const [first, second] = old === undefined ? [undefined, extent] : [extent, undefined];
+      yield { offset, length, first, second, sameStatus: true };
+    }
+  }
+}
+
+/**
  * Takes over into the image whatever it would read differently with `next` below it. The name of
  * its backing image is not changed by this, and nothing is complete before the writer is flushed.
  * @param image as it is, its backing image open
@@ -92,7 +151,7 @@ class Rebase {
   readonly #target: RebaseTarget;
   readonly #options: RebaseOptions & { pool: CodecPool };
   readonly #report: RebaseReport = { compared: 0, copied: 0, zeroed: 0 };
-  readonly #pace = pacer();
+  readonly #pace: () => Promise<void> | undefined;
 
   constructor(
     image: Disk,
@@ -105,6 +164,7 @@ class Rebase {
     this.#old = image.backing;
     this.#next = next;
     this.#options = options;
+    this.#pace = pacer(options.signal);
   }
 
   async run(): Promise<RebaseReport> {
@@ -128,11 +188,11 @@ class Rebase {
     // Whole units, from the one that follows what was looked at last.
     let start = offset;
     let reached = offset;
-    for await (const pair of this.#pairs(offset, end)) {
+    for await (const pair of pairsBelow(this.#old, this.#next, offset, end)) {
       throwIfCancelled(this.#options.signal);
       const pause = this.#pace();
       if (pause !== undefined) await pause;
-      if (isSame(pair)) continue;
+      if (isSamePlace(pair, this.#options.sameMedium)) continue;
       let at = Math.max(reached, alignDown(pair.offset, unit));
       const until = Math.min(end, alignUp(pair.offset + pair.length, unit));
       while (at < until) {
@@ -146,23 +206,6 @@ class Rebase {
       }
     }
     await this.#compare({ offset: start, length: reached - start });
-  }
-
-  /** Both backing images run by run; where one is missing, the other's runs. */
-  async *#pairs(start: number, end: number): AsyncGenerator<Pair> {
-    const [old, next] = [this.#old, this.#next];
-    if (old !== undefined && next !== undefined) {
-      yield* pairUp(old, next, start, end);
-      return;
-    }
-    const only = old ?? next;
-    if (only === undefined) return;
-    for await (const batch of mapChain(only, start, Math.max(0, end - start))) {
-      for (const extent of batch) {
-        const { offset, length } = extent;
-        yield { offset, length, first: extent, second: undefined, sameStatus: true };
-      }
-    }
   }
 
   async #compare({ offset, length }: ByteRange): Promise<void> {
@@ -238,19 +281,6 @@ class Rebase {
     bytes.set(await readDisk(disk, offset, there, { pool, signal }));
     return bytes;
   }
-}
-
-/** Known without reading: zeros in both, or the very same place of the same file. */
-function isSame({ first, second }: Pair): boolean {
-  if (first === undefined || second === undefined) return isEmpty(first) && isEmpty(second);
-  if (isEmpty(first) && isEmpty(second)) return true;
-  return (
-    first.storage === second.storage &&
-    first.kind === second.kind &&
-    first.kind === 'data' &&
-    !first.unknown &&
-    first.hostOffset - first.offset === second.hostOffset - second.offset
-  );
 }
 
 function equal(a: Uint8Array, b: Uint8Array, from: number, to: number): boolean {
