@@ -195,6 +195,7 @@ export type * from './operations/unwrap.ts';
 export type { ManifestLine, ManifestVerdict } from './containers/manifest.ts';
 export type { OvfDisk, OvfFacts, OvfSystem } from './containers/ovf.ts';
 export { searchDisk, searchFile } from './operations/search.ts';
+export { searchDisk, searchFile } from './operations/search.ts';
 export { openSnapshot, type SnapshotKey } from './operations/snapshot.ts';
 export { StructureTree } from './operations/structure.ts';
 export { heldWork, holdWork, pacer, releaseWork, yieldToEvents } from './operations/yield.ts';

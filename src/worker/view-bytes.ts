@@ -1,6 +1,6 @@
 /** Bytes of a file or of a disk, and looking for some. */
 import { transfer } from 'comlink';
-import { ImageError, seeDisk, seeFile } from '../engine/index.ts';
+import { ImageError, searchDisk, searchFile, seeDisk, seeFile } from '../engine/index.ts';
 import type { AddressSpace, Bytes, ImageId, SearchRequest, SearchResult } from './api.ts';
 import { codecPool } from './codec-pool.ts';
 import type { Images } from './images.ts';
@@ -26,12 +26,32 @@ export async function readBytes(
     space === 'file'
       ? await seeFile(images.opened(image).storage, from, most)
       : await seeDisk(await images.disk(image), from, most, { pool: codecPool() });
-  return transfer({ offset: from, ...seen }, [seen.bytes.buffer]);
+  // A copy, since what a storage gives may be its own.
+  const bytes = seen.bytes.slice();
+  return transfer({ ...seen, offset: from, bytes }, [bytes.buffer]);
 }
 
-const missing = (...given: unknown[]) =>
-  Promise.reject(new ImageError('internal', { reason: `not there yet: ${given.length}` }));
+/** Patterns of one search, bytes of each, and matches, at most. */
+const MOST_PATTERNS = 8;
+const LONGEST = 256;
+const MOST_MATCHES = 100_000;
 
-export function searchBytes(a: SearchRequest, c: JobContext): Promise<SearchResult> {
-  return missing(a, c);
+/**
+ * Looks for bytes from front to back; see {@link SearchRequest}. Matches do not overlap: behind one,
+ * the search goes on behind its end; of several at one place, the longest counts.
+ * @throws ImageError cancelled, and as {@link readBytes}
+ */
+export async function searchBytes(
+  request: SearchRequest,
+  { images, signal, progress }: JobContext,
+): Promise<SearchResult> {
+  const { image, space, patterns, ignoreCase, from, to } = request;
+  const isPossible = patterns.every(({ length }) => length > 0 && length <= LONGEST);
+  if (patterns.length === 0 || patterns.length > MOST_PATTERNS || !isPossible) {
+    throw new ImageError('internal', { reason: 'patterns that nobody can look for' });
+  }
+  const most = Math.max(1, Math.min(request.most, MOST_MATCHES));
+  const options = { patterns, ignoreCase, from, to, most, signal, progress, pool: codecPool() };
+  if (space === 'file') return searchFile(images.opened(image).storage, options);
+  return searchDisk(await images.disk(image), options);
 }

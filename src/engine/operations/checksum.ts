@@ -2,12 +2,11 @@
 import { createHasher, type Hasher, type HasherFactory, type HashName } from '../codecs/hash.ts';
 import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import { ImageError, throwIfCancelled } from '../errors.ts';
-import { cutExtent } from '../formats/extents.ts';
 import type { Disk } from '../formats/format.ts';
 import type { Storage } from '../storage/storage.ts';
-import { mapChain, type ChainExtent } from './chain.ts';
 import type { RunOptions } from './operation.ts';
 import { readExtents } from './read.ts';
+import { stretches, windows, type Step, type Stretch } from './stretches.ts';
 import { pacer } from './yield.ts';
 
 export interface ChecksumOptions extends RunOptions {
@@ -26,8 +25,6 @@ export interface ChecksumReport {
   size: number;
 }
 
-/** Bytes that are read together: a multiple of every cluster size, so that none is read twice. */
-const WINDOW = 8 * 1024 * 1024;
 /** Windows that are read while an earlier one is digested. */
 const AHEAD = 2;
 /** Bytes that are digested between two looks at the signal; takes 13 ms at 40 MB/s. */
@@ -62,21 +59,10 @@ export function checksumFile(
   file: Storage,
   options: ChecksumOptions = {},
 ): Promise<ChecksumReport> {
-  return new Digest(file.size, options).of(windows(file.size), ({ offset, length }) =>
+  return new Digest(file.size, options).of(windows(0, file.size), ({ offset, length }) =>
     readAll(file, offset, length),
   );
 }
-
-/** A stretch that has to be read. Bytes. */
-interface Stretch {
-  offset: number;
-  length: number;
-  /** What is to be read of it; zeros between. Nothing for a file, which is read as it is. */
-  extents: ChainExtent[];
-}
-
-/** What comes next: something to read, or so many bytes of zeros. */
-type Step = Stretch | { zeros: number };
 
 /** A step under way. */
 type Coming = Promise<Uint8Array<ArrayBuffer>> | { zeros: number };
@@ -158,62 +144,6 @@ class Digest {
 
   #report(): void {
     this.#options.progress?.({ stage: 'digesting', done: this.#done, total: this.#total });
-  }
-}
-
-/** The disk in guest order: what has to be read, cut at windows, and the zeros between. */
-async function* stretches(disk: Disk): AsyncGenerator<Step> {
-  let current: Stretch = { offset: 0, length: 0, extents: [] };
-  let mapped = 0;
-  for await (const batch of mapChain(disk)) {
-    mapped = batch.reduce((end, { offset, length }) => Math.max(end, offset + length), mapped);
-    for (const part of partsToRead(batch)) {
-      const end = part.offset + part.length;
-      if (current.extents.length > 0 && windowOf(part.offset) === windowOf(current.offset)) {
-        current.extents.push(part);
-        current.length = end - current.offset;
-        continue;
-      }
-      yield* withZeros(current, part.offset);
-      current = { offset: part.offset, length: part.length, extents: [part] };
-    }
-  }
-  // Nobody said that there are zeros behind.
-  if (mapped < disk.size) throw new ImageError('internal', { reason: 'a map that ends early' });
-  yield* withZeros(current, disk.size);
-}
-
-/** A stretch, if there is anything in it, and the zeros from its end to `next`. */
-function* withZeros(stretch: Stretch, next: number): Generator<Step> {
-  const end = stretch.offset + stretch.length;
-  if (stretch.length > 0) yield stretch;
-  if (next > end) yield { zeros: next - end };
-}
-
-function* partsToRead(batch: readonly ChainExtent[]): Generator<ChainExtent> {
-  for (const extent of batch) {
-    if (isEmpty(extent)) continue;
-    const end = extent.offset + extent.length;
-    for (let at = extent.offset; at < end;) {
-      const next = Math.min(end, (windowOf(at) + 1) * WINDOW);
-      yield cutExtent(extent, at, next);
-      at = next;
-    }
-  }
-}
-
-/** Reads as zeros without a look at the file. */
-function isEmpty(extent: ChainExtent): boolean {
-  return !extent.unknown && (extent.kind === 'zero' || extent.kind === 'unallocated');
-}
-
-function windowOf(offset: number): number {
-  return Math.floor(offset / WINDOW);
-}
-
-function* windows(size: number): Generator<Stretch> {
-  for (let offset = 0; offset < size; offset += WINDOW) {
-    yield { offset, length: Math.min(WINDOW, size - offset), extents: [] };
   }
 }
 

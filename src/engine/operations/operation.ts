@@ -11,6 +11,7 @@ export type Stage =
   | 'writing'
   | 'comparing'
   | 'digesting'
+  | 'searching'
   | 'verifying'
   | 'finishing';
 

@@ -27,8 +27,7 @@ export interface Unseen {
 export async function seeFile(file: Storage, offset: number, length: number): Promise<SeenBytes> {
   const there = Math.max(0, Math.min(length, file.size - offset));
   try {
-    // A copy, since what the storage gives may be its own.
-    return { bytes: (await readPadded(file, offset, there)).slice(), unreadable: [] };
+    return { bytes: await readPadded(file, offset, there), unreadable: [] };
   } catch (error) {
     if (!isImageError(error, 'read-failed')) throw error;
     const { bytes, holes } = await readPartially(file, offset, there);
@@ -47,33 +46,43 @@ export async function seeDisk(
   length: number,
   options: ReadOptions = {},
 ): Promise<SeenBytes> {
-  const bytes = new Uint8Array(Math.max(0, Math.min(length, disk.size - offset)));
+  const there = Math.max(0, Math.min(length, disk.size - offset));
+  const extents: ChainExtent[] = [];
+  for await (const batch of mapChain(disk, offset, there)) {
+    for (const extent of batch) extents.push(extent);
+  }
+  return seeExtents(extents, offset, there, options);
+}
+
+/** As {@link seeDisk}, with the extents of the stretch (cut to it) already at hand. */
+export async function seeExtents(
+  extents: readonly ChainExtent[],
+  offset: number,
+  length: number,
+  options: ReadOptions = {},
+): Promise<SeenBytes> {
+  const bytes = new Uint8Array(length);
   const lost = new Salvage();
   const own = new InlinePool();
   const { pool = own, signal } = options;
+  const transfer = new Transfer((at, read) => bytes.set(read, at - offset), {
+    ...{ pool, signal },
+    lost: (loss) => lost.add(loss),
+  });
   try {
-    const transfer = new Transfer((at, read) => bytes.set(read, at - offset), {
-      ...{ pool, signal },
-      lost: (loss) => lost.add(loss),
-    });
-    for await (const batch of mapChain(disk, offset, bytes.length)) {
-      await transfer.add(seenOf(batch, lost));
-    }
+    await transfer.add(seenOf(extents, lost));
     await transfer.end();
   } finally {
     own.close();
   }
-  const unreadable = lost.report().losses.map(({ offset: at, length: bytes, reason, message }) => ({
-    ...{ offset: at, length: bytes, reason, message },
+  const unreadable = lost.report().losses.map(({ offset: at, length: size, reason, message }) => ({
+    ...{ offset: at, length: size, reason, message },
   }));
   return { bytes, unreadable };
 }
 
 /** Without what waits for a file or a passphrase: that is no damage, but cannot be read either. */
-export function seenOf(
-  batch: readonly ChainExtent[],
-  lost: Pick<Salvage, 'add'>,
-): readonly ChainExtent[] {
+function seenOf(batch: readonly ChainExtent[], lost: Pick<Salvage, 'add'>): readonly ChainExtent[] {
   if (!batch.some(({ unknown }) => unknown)) return batch;
   return batch.filter(({ unknown, offset, length, kind, disk, reason: known }) => {
     const missing = kind === 'data' ? disk.contentMissing : undefined;
