@@ -160,7 +160,12 @@ export { missingBytes } from './operations/missing.ts';
 export type * from './operations/operation.ts';
 export { PartDisk } from './operations/part-disk.ts';
 export { patchScripts, type PatchScripts } from './operations/patch-scripts.ts';
-export { CELL_KINDS, type CellKind, type PictureData, type PictureRun } from './operations/picture.ts';
+export {
+  CELL_KINDS,
+  type CellKind,
+  type PictureData,
+  type PictureRun,
+} from './operations/picture.ts';
 export { FilePicture } from './operations/picture-file.ts';
 export { guestPicture, guestPlace, guestRuns } from './operations/picture-guest.ts';
 export { readDisk, readerBelow } from './operations/read.ts';
@@ -194,7 +199,6 @@ export { openWrapped, wrapperOf } from './operations/wrapped.ts';
 export type * from './operations/unwrap.ts';
 export type { ManifestLine, ManifestVerdict } from './containers/manifest.ts';
 export type { OvfDisk, OvfFacts, OvfSystem } from './containers/ovf.ts';
-export { searchDisk, searchFile } from './operations/search.ts';
 export { searchDisk, searchFile } from './operations/search.ts';
 export { openSnapshot, type SnapshotKey } from './operations/snapshot.ts';
 export { StructureTree } from './operations/structure.ts';

@@ -6,43 +6,15 @@
 import type { FileSystemInfo } from '../engine/guest/file-system.ts';
 import type { PartitionTable } from '../engine/guest/partitions.ts';
 import type { FieldStyle } from '../engine/binary/struct.ts';
+import type { CellKind, PictureRun } from '../engine/formats/picture-kinds.ts';
 import type { StructureNode, StructureValue } from '../engine/formats/structure.ts';
 import type { ImageId, SnapshotChoice } from './api.ts';
 
-export type { FieldStyle, FileSystemInfo, PartitionTable, StructureNode, StructureValue };
+export type { CellKind, FieldStyle, FileSystemInfo, PartitionTable, PictureRun };
+export type { StructureNode, StructureValue };
 
 /** Which addresses are meant: those of the image's file, or of the disk as the guest sees it. */
 export type AddressSpace = 'file' | 'guest';
-
-/**
- * What a stretch of a file or of a disk is.
- * - of the file: `header`, `refcounts`, `l1`, `l2`, `snapshots` (their list and their tables),
- *   `bitmaps`, `crypto` (the LUKS header), `metadata` (tables of other formats), `leaked`, `free`;
- *   `snapshot-data`: content that only snapshots still use
- * - of the disk: `zero`: says that it is zeros and holds no room; `backing`: comes from the image
- *   below; `unallocated`: nobody ever wrote there, zeros; `unknown`: in a file that was not given
- * - of both: `data`, `compressed`, `zero-held` (zeros that still hold room), `damaged`
- */
-export type CellKind =
-  | 'header'
-  | 'refcounts'
-  | 'l1'
-  | 'l2'
-  | 'snapshots'
-  | 'bitmaps'
-  | 'crypto'
-  | 'metadata'
-  | 'data'
-  | 'snapshot-data'
-  | 'compressed'
-  | 'zero-held'
-  | 'zero'
-  | 'backing'
-  | 'unallocated'
-  | 'leaked'
-  | 'free'
-  | 'damaged'
-  | 'unknown';
 
 /** Looks at all tables once and draws the picture of one side. */
 export interface PictureRequest {
@@ -73,15 +45,6 @@ export interface Picture {
   sums: number[];
   /** Runs of one kind. */
   runs: number;
-}
-
-/** A run of one kind, for the table that says the same as the picture. */
-export interface PictureRun {
-  offset: number;
-  length: number;
-  kind: CellKind;
-  /** Where its bytes are on the other side; -1: nowhere, or in many places. */
-  other: number;
 }
 
 /** What lies at an address, and where it belongs. */

@@ -114,7 +114,7 @@ const BITMAP_ENTRIES = 256 * 1024;
 
 /** The table of a bitmap in pieces: it may be larger than memory. Behind the end are only zeros. */
 export async function* readBitmapTable(
-  context: CheckContext,
+  context: { readonly image: Qcow2Image; passed: CheckContext['passed'] },
   { tableOffset, tableSize }: Bitmap,
 ): AsyncGenerator<Table, undefined> {
   const { storage } = context.image;
