@@ -3,6 +3,9 @@ import type { JobKind, JobProgress, RequestOf } from '../worker/client.ts';
 import type { JobResults } from '../worker/api.ts';
 import { announcer } from './announcer.svelte.ts';
 import { engine } from './engine.svelte.ts';
+import { tellOfEnd } from './notify.svelte.ts';
+import type { Panel } from './open-image.svelte.ts';
+import { settings } from './settings.svelte.ts';
 import { roundSeconds } from './units.ts';
 import { words } from './words.svelte.ts';
 
@@ -10,9 +13,25 @@ import { words } from './words.svelte.ts';
 const SILENT_MILLISECONDS = 2000;
 const SILENT_SHARE = 0.02;
 
+/** Work that takes longer is worth a word to who looks elsewhere. */
+const LONG_MILLISECONDS = 30_000;
+/** As long as the worker takes to forget how fast it was before. */
+const RATE_MILLISECONDS = 4000;
+
+/** What may stand still for a while: long, and nothing waits for it but the person. */
+const PAUSABLE: readonly JobKind[] = ['check', 'convert', 'checksum', 'compare', 'search'];
+
+/** Where the person was when work began: there its progress is shown. */
+export interface JobPlace {
+  /** {@link OpenImage.key} */
+  image: number;
+  panel: Panel;
+}
+
 /** One piece of work while it runs. */
 export class RunningJob {
   readonly kind: JobKind;
+  readonly place: JobPlace | undefined;
   /** The file or command that it works on. */
   readonly subject: string;
   readonly started = performance.now();
@@ -25,18 +44,36 @@ export class RunningJob {
   /** Milliseconds since the start, at the last word from the worker. */
   elapsed = $state(0);
   cancelling = $state(false);
-  #cancel: () => void = () => undefined;
+  paused = $state(false);
+  #controls: JobControls | undefined;
   #said = 0;
-  readonly #quiet: boolean;
+  /** Milliseconds of all pauses, and when the last one began and ended. */
+  #rested = 0;
+  #pausedAt = 0;
+  #resumed: { time: number; done: number } | undefined;
+  readonly quiet: boolean;
   /** Bytes of the work that take time, where most of it is only passed over; else undefined. */
   readonly heavy: number | undefined;
 
-  constructor(kind: JobKind, subject: string, { quiet = false, heavy }: JobOptions) {
+  constructor(
+    kind: JobKind,
+    subject: string,
+    { quiet = false, heavy }: JobOptions,
+    place?: JobPlace,
+  ) {
     this.kind = kind;
     this.subject = subject;
-    this.#quiet = quiet;
+    this.quiet = quiet;
     this.heavy = heavy;
+    this.place = place;
   }
+
+  get canPause(): boolean {
+    return PAUSABLE.includes(this.kind) && this.stage !== 'finishing';
+  }
+
+  /** Whether it takes so long that nobody sits and waits, as far as known by now. */
+  isLong = $state(false);
 
   /** 0 to 1; undefined while the whole is unknown. */
   readonly share = $derived(this.total > 0 ? Math.min(1, this.done / this.total) : undefined);
@@ -44,6 +81,7 @@ export class RunningJob {
   /** Seconds left, rounded so that the number does not twitch; undefined while unknown. */
   get secondsLeft(): number | undefined {
     const soon = this.elapsed < SILENT_MILLISECONDS || (this.share ?? 0) < SILENT_SHARE;
+    if (this.paused) return undefined;
     // Where most is passed over, the rate of one part says nothing about the next.
     if (this.rate <= 0 || soon || this.heavy !== undefined) return undefined;
     return roundSeconds((this.total - this.done) / this.rate);
@@ -57,13 +95,34 @@ export class RunningJob {
   /** Asks it to stop; it ends within about 0.1 s. */
   cancel(): void {
     this.cancelling = true;
-    this.#cancel();
+    this.#controls?.cancel();
   }
 
-  /** Gives the job its way to be stopped, also when that was asked for already. */
-  stoppedBy(cancel: () => void): void {
-    this.#cancel = cancel;
-    if (this.cancelling) cancel();
+  /** Lets it stand still. */
+  pause(): void {
+    if (this.paused || !this.canPause) return;
+    this.paused = true;
+    this.#pausedAt = performance.now();
+    this.#controls?.pause();
+    announcer.say(words.image.progress.wasPaused(this.label));
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    const time = performance.now();
+    this.#rested += time - this.#pausedAt;
+    this.#resumed = { time, done: this.done };
+    this.rate = 0;
+    this.#controls?.resume();
+    announcer.say(words.image.progress.goesOn(this.label));
+  }
+
+  /** Gives the job the ways to steer it, also when that was asked for already. */
+  steeredBy(controls: JobControls): void {
+    this.#controls = controls;
+    if (this.paused) controls.pause();
+    if (this.cancelling) controls.cancel();
   }
 
   /** Takes over what the worker said. */
@@ -71,19 +130,37 @@ export class RunningJob {
     this.stage = progress.stage;
     this.done = progress.done;
     this.total = progress.total;
-    this.rate = progress.rate;
-    this.elapsed = performance.now() - this.started;
+    const now = performance.now();
+    this.rate = this.#rateNow(progress, now);
+    // What was on its way when the pause began does not count the pause itself.
+    this.elapsed = (this.paused ? this.#pausedAt : now) - this.started - this.#rested;
+    if (this.elapsed + (this.secondsLeft ?? 0) * 1000 > LONG_MILLISECONDS) this.isLong = true;
     this.#sayQuarter();
+  }
+
+  /** The worker takes the rate over seconds, of which a pause is a part that nothing was done in. */
+  #rateNow({ done, rate }: JobProgress, now: number): number {
+    if (this.#resumed === undefined) return rate;
+    const since = now - this.#resumed.time;
+    if (since > RATE_MILLISECONDS + 500) {
+      this.#resumed = undefined;
+      return rate;
+    }
+    // A new stage counts from its own beginning.
+    if (done < this.#resumed.done) this.#resumed = { time: now, done };
+    return since < 500 ? 0 : Math.max(0, ((done - this.#resumed.done) / since) * 1000);
   }
 
   /** Screen readers hear each quarter of long work, not each per cent. */
   #sayQuarter(): void {
     const quarter = Math.floor((this.share ?? 0) * 4);
-    if (this.#quiet || quarter <= this.#said || quarter === 4 || this.elapsed < 3000) return;
+    if (this.quiet || quarter <= this.#said || quarter === 4 || this.elapsed < 3000) return;
     this.#said = quarter;
     announcer.say(words.image.progress.reached(this.label, quarter * 25));
   }
 }
+
+type JobControls = Record<'cancel' | 'pause' | 'resume', () => void>;
 
 /** What a caller wants of a job besides its result. */
 export interface JobOptions {
@@ -103,6 +180,8 @@ export interface JobOptions {
  */
 class Jobs {
   running = $state.raw<RunningJob[]>([]);
+  /** Where the person is; the list of images knows. */
+  whereabouts: () => JobPlace | undefined = () => undefined;
 
   /** Whether a person is waiting for something: a reload would destroy it. */
   readonly busy = $derived(this.running.length > 0);
@@ -119,12 +198,15 @@ class Jobs {
     subject: string,
     options: JobOptions = {},
   ): Promise<JobResults[Kind]> {
-    const running = new RunningJob(request.kind, subject, options);
+    const running = new RunningJob(request.kind, subject, options, this.whereabouts());
     this.#add(running);
     options.running?.(running);
     try {
       const result = await this.#follow<Kind>(request, running, options);
-      if (options.quiet !== true) announcer.say(words.image.progress.finished(running.label));
+      if (options.quiet !== true) {
+        announcer.say(words.image.progress.finished(running.label));
+        tellOfEnd(words.image.progress.finished(running.label), running.isLong);
+      }
       return result;
     } catch (error) {
       if (options.quiet !== true) sayEnd(running, error);
@@ -146,7 +228,7 @@ class Jobs {
       output: options.output,
       left: options.left,
     });
-    running.stoppedBy(() => job.cancel());
+    running.steeredBy(job);
     if (options.quiet !== true) announcer.say(words.image.progress.started(running.label));
     return await job.promise;
   }
@@ -164,8 +246,12 @@ class Jobs {
 
 function sayEnd(job: RunningJob, error: unknown): void {
   const cancelled = error instanceof Error && 'code' in error && error.code === 'cancelled';
-  if (cancelled) announcer.say(words.image.progress.stopped(job.label));
-  else announcer.warn(words.image.progress.failed(job.label));
+  if (cancelled) {
+    announcer.say(words.image.progress.stopped(job.label));
+    return;
+  }
+  announcer.warn(words.image.progress.failed(job.label));
+  tellOfEnd(words.image.progress.failed(job.label), job.isLong);
 }
 
 /** What is held from the browser while work runs. Everything here may be refused, silently. */
@@ -217,6 +303,7 @@ class Guard {
 }
 
 function askBeforeLeaving(event: BeforeUnloadEvent): void {
+  if (!settings.askBeforeLeaving) return;
   event.preventDefault();
 }
 

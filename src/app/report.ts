@@ -142,9 +142,9 @@ export function reportAsText(image: OpenImage, report: CheckReport): string {
   );
 }
 
-/** The report as Markdown, ready for an issue or a ticket. */
-export function reportAsMarkdown(image: OpenImage, report: CheckReport): string {
-  const { report: text, check } = words.image;
+/** What a check says, as lines of Markdown. */
+export function checkAsMarkdown(image: OpenImage, report: CheckReport): string[] {
+  const { check } = words.image;
   const { host, guest, values, owners } = check.columns;
   const groups = groupFindings(report).flatMap((group) => [
     '',
@@ -160,9 +160,15 @@ export function reportAsMarkdown(image: OpenImage, report: CheckReport): string 
       .map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`),
     ...more(group),
   ]);
-  const list = heading(image, report).map((entry) => `- ${entry}`);
+  return [...heading(image, report).map((entry) => `- ${entry}`), ...groups];
+}
+
+/** The report as Markdown, ready for an issue or a ticket. */
+export function reportAsMarkdown(image: OpenImage, report: CheckReport): string {
+  const { report: text } = words.image;
   const made = text.made(words.shell.app, __APP_VERSION__);
-  return [`# ${text.title}: ${image.name}`, '', made, '', ...list, ...groups, ''].join('\n');
+  const lines = checkAsMarkdown(image, report);
+  return [`# ${text.title}: ${image.name}`, '', made, '', ...lines, ''].join('\n');
 }
 
 /** The whole report as data, with every finding that was kept. */

@@ -5,15 +5,31 @@ import { download } from './files.ts';
 /** Results that lie in the browser's private storage until they are saved or deleted. */
 class Stored {
   files = $state.raw<PrivateFile[]>([]);
+  /** The browser does not clear them away when room gets short. */
+  persisted = $state(false);
+  /** It was asked, and would not say so. */
+  #refused = $state(false);
+
+  /** Whether it is worth asking. */
+  get canKeep(): boolean {
+    return !this.#refused && typeof navigator.storage?.persist === 'function';
+  }
 
   readonly total = $derived(this.files.reduce((sum, file) => sum + file.size, 0));
 
   async load(): Promise<void> {
     try {
       this.files = await (await engine.client()).privateFiles();
+      this.persisted = await navigator.storage.persisted();
     } catch {
       this.files = [];
     }
+  }
+
+  /** Asks the browser to keep them; some of them ask the person, so this needs a click. */
+  async keep(): Promise<void> {
+    this.persisted = await navigator.storage.persist().catch(() => false);
+    this.#refused = !this.persisted;
   }
 
   /** The file itself: costs no memory, it stays on disk. */

@@ -336,6 +336,15 @@ export const enImage = {
     skipping: (data: string, total: string) =>
       `${data} of ${total} hold data; the rest is zeros and goes by quickly.`,
     cancelling: 'Cancelling…',
+    pause: 'Pause',
+    resume: 'Go on',
+    paused: (stage: string) => `Paused. ${stage}`,
+    wasPaused: (what: string) => `${what}: paused`,
+    goesOn: (what: string) => `${what}: goes on`,
+    notify: 'Tell me when it is done, if I look elsewhere',
+    notifyRefused: 'The browser does not allow this page to tell you.',
+    elsewhere: (what: string, percent: string) => `${what}, ${percent}. Show it`,
+    several: (n: number) => `${count(n, 'job runs', 'jobs run')} elsewhere`,
     label: (name: string) => `Progress: ${name}`,
     jobs: {
       picture: (name: string) => `Drawing ${name}`,
@@ -386,54 +395,16 @@ export const enImage = {
     candidates: (list: string) => `Possible: ${list}`,
   },
 
-  help: {
-    title: 'Keyboard shortcuts',
-    groups: { everywhere: 'Everywhere', image: 'With an image open', console: 'In the console' },
-    open: 'Open an image',
-    help: 'Show this list',
-    escape: 'Close a dialog or menu',
-    panel: (name: string) => name,
-    tabs: 'Move between tabs',
-    history: 'Earlier commands',
-    complete: 'Complete commands and file names',
-    stop: 'Stop the running command',
-    clear: 'Clear the output',
-    off: 'Single-key shortcuts are switched off in the menu.',
-  },
-
-  about: {
-    title: 'About',
-    version: (version: string) => `Version ${version}`,
-    what: 'Looks inside virtual machine disks, checks them and converts them. All of it runs in this browser.',
-    privacyTitle: 'Privacy',
-    privacy:
-      'No file, name or number leaves this computer. There is no server behind this page, no account and no counting of visits. Kept in this browser: your settings, the list of recent files, and results until you delete them.',
-    browserTitle: 'What this browser can do',
-    can: {
-      pick: 'Open files by picker and remember them',
-      save: 'Write results to a place that you choose',
-      store: 'Keep large results in private storage',
-      offline: 'Work without network',
-      wake: 'Keep the computer awake during work',
-    },
-    yes: 'Yes',
-    no: 'No',
-    inMemory: 'In memory only (private window)',
-    notYet: 'Not yet',
-    fallback:
-      'Where something is missing there is another way: files are chosen with a plain dialog and results come as downloads.',
-    licencesTitle: 'Licences',
-    licences: 'This app: MIT. It contains Svelte (MIT), Comlink and idb-keyval (Apache 2.0).',
-    licenceTexts: 'All licence texts',
-    independent:
-      'An independent program. QEMU’s specification of the format is followed; none of its code is used.',
-  },
-
   report: {
     title: 'Image report',
     made: (app: string, version: string) => `Made by ${app} ${version}`,
-    image: 'Image',
-    result: 'Result',
+    files: 'Files',
+    check: 'Check',
+    notChecked: 'Not checked.',
+    noGuestData:
+      'This report holds names and numbers of the image, and nothing of what is on the disk.',
+    save: 'Save report',
+    saveAs: (kind: string) => `Save a report of this image as ${kind}`,
     moreOmitted: (n: string) => `… and ${n} more`,
   },
 };

@@ -16,12 +16,14 @@ export const en = {
 
   start: {
     title: 'Virtual machine disks, opened in the browser',
-    lead: 'See what a qcow2 file is, check whether it is whole, and get the disk out of it.',
+    lead: 'See what is in an image, whether it is whole, mend it, change it, and turn it into what you need.',
     drop: 'Drop a disk image here',
     open: 'Open image…',
+    create: 'New image…',
     sample: 'Try a sample',
     sampleAbout: 'A small Linux disk with a snapshot, compressed data and one harmless fault.',
-    formats: 'Reads qcow2 version 2 and 3, and raw disks. Any size: only what is needed is read.',
+    formats:
+      'qcow2, raw, VMDK, VHD, VHDX, VDI, OVA, DMG and more, also in .gz, .xz, .zst or .zip. Any size.',
     privacy: 'Files stay on this computer. This page cannot send data: its own policy forbids it.',
     howToCheck: 'How to check',
     recent: 'Recent',
@@ -36,6 +38,9 @@ export const en = {
     stored: 'Stored in this browser',
     storedNote:
       'Results that have not been moved to a folder. Save what you need, then delete it here.',
+    storedUnsafe: 'When room gets short, the browser may clear them away.',
+    storedSafe: 'The browser keeps them until you delete them.',
+    storedKeep: 'Ask it to keep them',
     storedTotal: (files: number, size: string) => `${count(files, 'file', 'files')}, ${size}`,
     save: 'Save',
     saveName: (name: string) => `Save ${name}`,
@@ -81,8 +86,8 @@ export const en = {
     language: 'Language',
     theme: 'Appearance',
     themes: { system: 'System', light: 'Light', dark: 'Dark' },
-    singleKeys: 'Single-key shortcuts',
-    singleKeysNote: '1–6 and ?',
+    palette: 'Find an action…',
+    settings: 'Settings…',
     shortcuts: 'Keyboard shortcuts',
     install: 'Install as an app',
     installNote: 'Opens images by double click, works offline',

@@ -4,14 +4,20 @@ import type { MapText } from './en-map.ts';
 import type { StructureText } from './en-structure.ts';
 import type { SnapshotsText } from './en-snapshots.ts';
 import type { ChangingText } from './en-changing.ts';
+import type { ContentsText } from './en-contents.ts';
 import type { CreateText } from './en-create.ts';
+import type { DialogsText } from './en-dialogs.ts';
+import type { PaletteText } from './en-palette.ts';
 
 export interface Parts {
   map: MapText;
   structure: StructureText;
   snapshots: SnapshotsText;
   changing: ChangingText;
+  contents: ContentsText;
   create: CreateText;
+  dialogs: DialogsText;
+  palette: PaletteText;
 }
 export type Part = keyof Parts;
 
@@ -34,9 +40,21 @@ const LOADERS: { [P in Part]: Record<Language, Loader<P>> } = {
     en: async () => (await import('./en-changing.ts')).enChanging,
     'zh-CN': async () => (await import('./zh-CN-changing.ts')).zhChanging,
   },
+  contents: {
+    en: async () => (await import('./en-contents.ts')).enContents,
+    'zh-CN': async () => (await import('./zh-CN-contents.ts')).zhContents,
+  },
   create: {
     en: async () => (await import('./en-create.ts')).enCreate,
     'zh-CN': async () => (await import('./zh-CN-create.ts')).zhCreate,
+  },
+  dialogs: {
+    en: async () => (await import('./en-dialogs.ts')).enDialogs,
+    'zh-CN': async () => (await import('./zh-CN-dialogs.ts')).zhDialogs,
+  },
+  palette: {
+    en: async () => (await import('./en-palette.ts')).enPalette,
+    'zh-CN': async () => (await import('./zh-CN-palette.ts')).zhPalette,
   },
 };
 
