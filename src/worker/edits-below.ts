@@ -14,6 +14,7 @@ import {
   type RebaseTarget,
   reopenQcow2,
   resizeDisk,
+  type SameMedium,
 } from '../engine/index.ts';
 import type { Edit, FormatName, ImageId } from './api.ts';
 import { type Below, fileBelow, filesBelow, findBelow } from './below.ts';
@@ -53,10 +54,7 @@ export async function rebase(place: EditPlace, { to, compress }: EditOf<'rebase'
   const { disk, next } = await openRebase(place, to);
   const { name, format } = to ?? { name: '', format: '' as const };
   checkName(disk, name, format);
-  const sameMedium = await sameMedia(images, [
-    place.image,
-    ...(to === undefined ? [] : [to.image]),
-  ]);
+  const sameMedium = await mediaOf(disk, next);
   const moved = await writeInto(disk, async ({ target, setBacking }) => {
     await rebaseContent(disk, target, next, {
       ...{ compress, signal, progress, sameMedium },
@@ -85,6 +83,11 @@ export async function openRebase(
   const isNamed = to.name !== '' && to.format === next.format;
   if (!isNamed) throw new ImageError('edit-refused', { reason: 'backing-format', name: to.name });
   return { disk, next };
+}
+
+/** Tells the files that both disks have in common. */
+export function mediaOf(disk: Disk, next: Disk | undefined): Promise<SameMedium> {
+  return sameMedia(...(next === undefined ? [disk] : [disk, next]));
 }
 
 /** @throws ImageError edit-refused */

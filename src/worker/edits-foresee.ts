@@ -11,7 +11,7 @@ import {
 } from '../engine/index.ts';
 import type { Edit, Foresight, ImageId } from './api.ts';
 import { codecPool } from './codec-pool.ts';
-import { empty, openCommit, openRebase } from './edits-below.ts';
+import { empty, mediaOf, openCommit, openRebase } from './edits-below.ts';
 import { type EditPlace, findSnapshot, openAlone, openQcow2, repairOptions } from './edits.ts';
 import type { JobContext } from './job.ts';
 import { openScratch } from './private-files.ts';
@@ -56,7 +56,7 @@ async function look(place: EditPlace, storage: Storage, edit: Edit): Promise<Par
       return { resize: await planResize(await images.openWith(image, storage, 'read'), edit.size) };
     case 'rebase': {
       const { disk, next } = await openRebase(place, edit.to);
-      const sameMedium = await sameMedia(images, [image, ...(edit.to ? [edit.to.image] : [])]);
+      const sameMedium = await mediaOf(disk, next);
       const takes = await planRebase(disk, next, { signal, progress, sameMedium });
       return { takes: { ...takes, exact: false } };
     }
@@ -83,7 +83,7 @@ async function lookAtEmptying(place: EditPlace, storage: Storage): Promise<Parti
   const after = await openAlone(place);
   const { different } = await compareRanges(before, after, {
     ...{ signal, progress, most: 0, pool: codecPool() },
-    sameMedium: await sameMedia(images, [image]),
+    sameMedium: await sameMedia(before, after),
   });
   return { freed, different };
 }

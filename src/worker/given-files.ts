@@ -14,6 +14,7 @@ import type { WireError } from './api.ts';
 import { contentFormat } from './content-format.ts';
 import { beyondAFile } from './reference.ts';
 import { isSameFile } from './same-file.ts';
+import { noteFile } from './same-media.ts';
 import { toWire } from './wire.ts';
 
 /** Why a file that was given is not used. */
@@ -118,7 +119,8 @@ export class GivenFiles {
   #open(key: string, file: File): Storage {
     const name = this.#nameFor(file);
     const { storage } = this.#instead?.key === key ? this.#instead : {};
-    return storage === undefined ? new BlobStorage(file, name) : new NamedStorage(storage, name);
+    if (storage !== undefined) return new NamedStorage(storage, name);
+    return noteFile(new BlobStorage(file, name), file);
   }
 
   /** Why the file cannot be used, as far as its content need not be understood for it. */

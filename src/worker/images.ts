@@ -25,6 +25,7 @@ import type {
 import { describeChain } from './chain.ts';
 import { matchFiles } from './match-files.ts';
 import { type Asked, GivenFiles, type Instead, type Refusal } from './given-files.ts';
+import { noteFile } from './same-media.ts';
 import { toWire } from './wire.ts';
 
 export type Mode = 'read' | 'check' | 'info';
@@ -179,19 +180,6 @@ export class Images {
   /** Its disk and what was asked for down its chain, with the files that were given. */
   chain(id: ImageId): Pick<Entry, 'file' | 'disk' | 'asked' | 'ciphers' | 'wrapped'> {
     return this.#entry(id);
-  }
-
-  /** What it reads from, as far as that is a file and nothing over it. */
-  media(id: ImageId): { file: File; storage: Storage }[] {
-    const { file, disk, asked, changed, wrapped } = this.#entry(id);
-    const isFile = changed === undefined && wrapped === undefined;
-    const own = isFile ? [{ file, storage: disk.storage }] : [];
-    const others = asked.flatMap((one) =>
-      one.file === undefined || one.storage === undefined
-        ? []
-        : [{ file: one.file, storage: one.storage }],
-    );
-    return [...own, ...others];
   }
 
   /** The bytes of the image without changes that are not saved. */
@@ -360,7 +348,7 @@ function checkOf(disk: Disk): OpenedImage['check'] {
 
 /** The bytes of an image: those of its file, or of what the file wraps. */
 function contentOf({ file, wrapped }: Source): Storage {
-  return wrapped?.storage ?? new BlobStorage(file);
+  return wrapped?.storage ?? noteFile(new BlobStorage(file), file);
 }
 
 const SUFFIXES = { gzip: 'gz', xz: 'xz', zstd: 'zst', bzip2: 'bz2', zip: 'zip', tar: 'tar' };
