@@ -13,6 +13,21 @@ export interface Screen {
 export const SCREENS: Screen[] = [
   { name: 'start', show: start },
   {
+    name: 'new image',
+    show: async (page) => {
+      await page.getByTestId('new').click();
+      await page.getByTestId('create-encrypted').check();
+      await page.getByTestId('create-more').locator('summary').click();
+    },
+  },
+  {
+    name: 'new image, faults',
+    show: async (page) => {
+      await page.getByTestId('create-size').fill('much');
+      await page.getByTestId('create-format-vmdk').check({ force: true });
+    },
+  },
+  {
     name: 'overview',
     show: async (page) => {
       await openImage(page, SAMPLE);

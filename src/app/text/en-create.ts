@@ -142,7 +142,7 @@ export const enCreate = {
   size: 'Size of the disk',
   sizeHint: 'As the machine will see it. K, M, G and T count in 1024.',
   sizeOfBase: (size: string) => `Empty: as large as the image below, ${size}.`,
-  sizeIs: (size: string) => `= ${size}`,
+  sizeIs: (size: string) => `= ${size}.`,
   sizeFaults: SIZE_FAULTS,
   name: 'Name of the file',
   nameFault: 'A name without / and \\ is needed.',

@@ -86,7 +86,7 @@ export const zhCreate: CreateText = {
   size: '磁盘大小',
   sizeHint: '即虚拟机看到的大小。K、M、G、T 按 1024 计算。',
   sizeOfBase: (size) => `留空：与下层镜像相同，即 ${size}。`,
-  sizeIs: (size) => `= ${size}`,
+  sizeIs: (size) => `= ${size}。`,
   sizeFaults: {
     missing: '磁盘要多大？例如 20G。',
     invalid: '这不是有效的大小。请写成例如 20G、1.5 TiB 或 512M。',
