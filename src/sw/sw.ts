@@ -11,6 +11,9 @@
  *   that port is `{ type: 'VERSION', version: string }`.
  * - After the first installation the worker claims the open page, so `controllerchange` also comes
  *   once when there was no controller before: reload only if there was one.
+ * - Another app shares files: the system posts them to `./share`. They wait here, the page is led to `./?shared=ok` and
+ *   asks `{ type: 'SHARED' }` with a MessagePort as `ports[0]`; the answer is
+ *   `{ type: 'SHARED', files: File[] }`, once. `?shared=large` and `?shared=failed` have no files.
  *
  * Nothing here asks the network for anything but the files listed at build time.
  */
@@ -28,6 +31,15 @@ const CACHE_NAME = CACHE_PREFIX + __PRECACHE_VERSION__;
 /** Hosts that send `Vary: Origin` would otherwise make module scripts miss, and the page white. */
 const MATCH: CacheQueryOptions = { ignoreVary: true, ignoreSearch: true };
 
+/** Bytes. What is shared passes through memory here, which a telephone has little of. */
+const MOST_SHARED = 512 * 2 ** 20;
+
+/** How long shared files wait for their page, milliseconds. */
+const PATIENCE = 20_000;
+
+/** What was shared and nobody has asked for yet. */
+let shared: File[] = [];
+
 worker.addEventListener('install', (event) => event.waitUntil(install()));
 worker.addEventListener('activate', (event) => event.waitUntil(activate()));
 worker.addEventListener('fetch', (event) => {
@@ -36,12 +48,21 @@ worker.addEventListener('fetch', (event) => {
   if (request.method === 'GET' && url.href.startsWith(worker.registration.scope)) {
     event.respondWith(answer(request));
   }
+  if (request.method === 'POST' && url.href === shareAddress()) {
+    event.respondWith(take(request));
+    // A worker that ends forgets what it keeps: the page asks within moments.
+    event.waitUntil(new Promise((resolve) => setTimeout(resolve, PATIENCE)));
+  }
 });
 worker.addEventListener('message', (event) => {
   const { type } = event.data as { type?: unknown };
   if (type === 'SKIP_WAITING') void worker.skipWaiting();
   if (type === 'VERSION') {
     event.ports[0]?.postMessage({ type: 'VERSION', version: __PRECACHE_VERSION__ });
+  }
+  if (type === 'SHARED') {
+    event.ports[0]?.postMessage({ type: 'SHARED', files: shared });
+    shared = [];
   }
 });
 
@@ -97,4 +118,43 @@ async function answer(request: Request): Promise<Response> {
 
 function withoutQuery(url: string): string {
   return url.replace(/[?#].*$/, '');
+}
+
+function shareAddress(): string {
+  return new URL('share', worker.registration.scope).href;
+}
+
+/** Takes shared files, and leads to the page that opens them. */
+async function take(request: Request): Promise<Response> {
+  const outcome = await receive(request);
+  if (outcome === 'ok') setTimeout(() => (shared = []), PATIENCE);
+  // 303: the page is fetched by GET, and a reload does not post again.
+  return Response.redirect(`${worker.registration.scope}?shared=${outcome}`, 303);
+}
+
+async function receive(request: Request): Promise<'ok' | 'large' | 'failed'> {
+  let length = Number(request.headers.get('content-length') ?? 0);
+  if (length > MOST_SHARED) return 'large';
+  length = 0;
+  const counted = request.body?.pipeThrough(
+    new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+      transform: (piece, controller) => {
+        length += piece.length;
+        if (length > MOST_SHARED) controller.error(new RangeError('too much'));
+        else controller.enqueue(piece);
+      },
+    }),
+  );
+  try {
+    const { headers } = request;
+    const form = await (
+      counted === undefined ? request : new Response(counted, { headers })
+    ).formData();
+    const given = form.getAll('images').filter((one) => one instanceof File);
+    // A form without a file has one without a name.
+    shared = given.filter(({ name }) => name !== '');
+    return 'ok';
+  } catch {
+    return length > MOST_SHARED ? 'large' : 'failed';
+  }
 }

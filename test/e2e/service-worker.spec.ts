@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { expect, test } from '@playwright/test';
 import type { Page } from '@playwright/test';
+import { SAMPLE } from './images.ts';
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html',
@@ -15,6 +16,10 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
   '.webmanifest': 'application/manifest+json',
 };
+
+/** What a system does that shares files with the app, as a page outside of it. */
+const SHARE_FORM = `<form action="/app/share" method="post" enctype="multipart/form-data">
+  <input type="file" name="images" multiple /><button>Share</button></form>`;
 
 /** The built app on a plain static host: no policy in the headers, and answers that vary. */
 class PlainHost {
@@ -27,6 +32,10 @@ class PlainHost {
     cpSync('dist/app', this.folder, { recursive: true });
     this.#server = createServer((request, response) => {
       const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+      if (pathname === '/share.html') {
+        response.writeHead(200, { 'content-type': 'text/html' }).end(SHARE_FORM);
+        return;
+      }
       this.requests.push(pathname);
       const name = pathname === '/app/' ? 'index.html' : pathname.replace('/app/', '');
       readFile(join(this.folder, name)).then(
@@ -136,6 +145,32 @@ test('the policy reaches the workers, though the host does not send it', async (
   });
   expect(outcome).toBe('refused');
 });
+
+test('shared images are opened, once, and none of it reaches the host', async ({ page }) => {
+  host.requests = [];
+  await share(page, [SAMPLE]);
+  await expect(page.getByTestId('overview')).toBeVisible();
+  await expect(page.getByTestId('summary')).toContainText('64 MiB');
+  expect(new URL(page.url()).search).toBe('');
+  expect(host.requests.filter((path) => path.includes('share'))).toEqual([]);
+  await page.reload();
+  await expect(page.getByTestId('start')).toBeVisible();
+});
+
+test('shared nothing, and too much, say what to do instead', async ({ page }) => {
+  await share(page, []);
+  await expect(page.getByTestId('share-trouble')).toContainText('did not arrive');
+  await page.goto(`${address}?shared=large`);
+  await expect(page.getByTestId('share-trouble')).toContainText('512 MiB');
+  await page.getByTestId('share-trouble').getByRole('button').click();
+  await expect(page.getByTestId('share-trouble')).toHaveCount(0);
+});
+
+async function share(page: Page, files: string[]): Promise<void> {
+  await page.goto(new URL('/share.html', address).href);
+  await page.locator('input').setInputFiles(files);
+  await page.getByRole('button', { name: 'Share' }).click();
+}
 
 function isControlled(page: Page): Promise<boolean> {
   return page.evaluate(() => navigator.serviceWorker.controller !== null);

@@ -395,6 +395,13 @@ export const enImage = {
     candidates: (list: string) => `Possible: ${list}`,
   },
 
+  /** What another app wanted to hand over. */
+  shared: {
+    large:
+      'What was shared is larger than 512 MiB, too much to be handed over. Open the file from here instead.',
+    failed: 'What was shared did not arrive. Open the file from here instead.',
+  },
+
   report: {
     title: 'Image report',
     made: (app: string, version: string) => `Made by ${app} ${version}`,

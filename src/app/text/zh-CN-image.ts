@@ -377,6 +377,11 @@ export const zhImage: ImageText = {
     candidates: (list) => `可能的补全：${list}`,
   },
 
+  shared: {
+    large: '所分享的内容超过 512 MiB，无法移交。请改为从这里打开文件。',
+    failed: '所分享的内容未能送达。请改为从这里打开文件。',
+  },
+
   report: {
     title: '镜像报告',
     made: (app, version) => `由 ${app} ${version} 生成`,
