@@ -1,4 +1,5 @@
 import type { ChainFile, ImageInfo, LuksInfo } from '../worker/api.ts';
+import { contentRows } from './contents.ts';
 import { foreignFacts } from './format-facts.ts';
 import type { OpenImage } from './open-image.svelte.ts';
 import { bytes, exactBytes, moment, percent } from './units.ts';
@@ -199,7 +200,7 @@ export function factsAsText(image: OpenImage): string {
   const rows = factsOf(image)
     .flatMap((group) => group.facts)
     .map(({ label, value, note }) => [label, note === '' ? value : `${value} (${note})`]);
-  rows.push(...image.chain.slice(1).map(chainRow));
+  rows.push(...contentRows(image), ...image.chain.slice(1).map(chainRow));
   for (const snapshot of info?.snapshots ?? []) {
     const taken = moment(snapshot.dateSeconds * 1000, words.tag);
     rows.push([overview.snapshots, `${snapshot.id} ${snapshot.name} (${taken})`]);

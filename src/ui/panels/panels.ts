@@ -14,7 +14,7 @@ interface Loader {
 }
 
 const PANELS: Record<Panel, Loader> = {
-  overview: { component: () => import('./Overview.svelte'), texts: [] },
+  overview: { component: () => import('./Overview.svelte'), texts: ['contents'] },
   map: { component: () => import('./Map.svelte'), texts: ['map'], isWide: true },
   structure: { component: () => import('./Structure.svelte'), texts: ['structure'], isWide: true },
   check: { component: () => import('./Check.svelte'), texts: [] },
