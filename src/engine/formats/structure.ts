@@ -96,6 +96,12 @@ interface FieldTable {
   readonly size: number;
 }
 
+/** Bytes of the file. */
+export interface Place {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** What is to be said otherwise than a node would have it. */
 export type Changes = Partial<Omit<Part, 'value'>> & { readonly value?: Partial<StructureValue> };
 
@@ -103,7 +109,7 @@ export type Changes = Partial<Omit<Part, 'value'>> & { readonly value?: Partial<
 export function part(
   step: string,
   [key, meaning, section]: readonly [key: string, meaning: string, section: string],
-  at: { readonly offset: number; readonly length: number },
+  at: Place,
   changes: Changes = {},
 ): Part {
   const { value, ...others } = changes;
@@ -240,7 +246,7 @@ export function lazy(count: number, make: () => Promise<readonly Part[]>): Parts
   };
 }
 
-function isIn({ offset, length }: Part, address: number): boolean {
+function isIn({ offset, length }: Place, address: number): boolean {
   return address >= offset && address < offset + length;
 }
 
@@ -270,11 +276,36 @@ export function entries({ storage, offset, count, bits, make }: EntryTableShape)
     return parts;
   };
   const find = async (step: string): Promise<Part | undefined> => {
-    const index = /^\d{1,15}$/.test(step) ? Number(step) : count;
-    return index < count ? (await list(index, 1))[0] : undefined;
+    const index = indexOf(step, count);
+    return index === undefined ? undefined : (await list(index, 1))[0];
   };
   const at = (address: number) => find(String(Math.floor(((address - offset) * 8) / bits)));
   return { count, list, find, at };
+}
+
+/** Nodes of different lengths, of which it is known where they are. */
+export function placed(places: readonly Place[], make: (index: number) => Promise<Part>): Parts {
+  const list = async (from: number, most: number): Promise<Part[]> => {
+    const parts: Part[] = [];
+    const end = Math.min(places.length, from + most);
+    for (let index = from; index < end; index++) parts.push(await make(index));
+    return parts;
+  };
+  const find = async (step: string): Promise<Part | undefined> => {
+    const index = indexOf(step, places.length);
+    return index === undefined ? undefined : make(index);
+  };
+  const at = async (address: number): Promise<Part | undefined> => {
+    const index = places.findIndex((place) => isIn(place, address));
+    return index < 0 ? undefined : make(index);
+  };
+  return { count: places.length, list, find, at };
+}
+
+/** The number that a step is, below `count`. */
+function indexOf(step: string, count: number): number | undefined {
+  const index = /^\d{1,15}$/.test(step) ? Number(step) : count;
+  return index < count ? index : undefined;
 }
 
 /** How many entries of so many bits there are between `offset` and the end of the file. */
@@ -283,11 +314,14 @@ export function fitting(storage: Storage, offset: number, count: number, bits: n
   return Math.min(count, Math.floor((room * 8) / bits));
 }
 
+/** Bytes that are shown of a text: no name is longer that anybody takes. */
+const LONGEST_TEXT = 4096;
+
 /** Text of a fixed or known length, up to the first NUL. */
-export function textValue(bytes: Uint8Array): Partial<StructureValue> {
+export function textValue(bytes: Uint8Array): { style: 'text'; text: string } {
   const end = bytes.indexOf(0);
-  const text = new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
-  return { style: 'text', text };
+  const shown = bytes.subarray(0, Math.min(LONGEST_TEXT, end < 0 ? bytes.length : end));
+  return { style: 'text', text: new TextDecoder().decode(shown) };
 }
 
 /** Bytes that are shown of a value that is no number. */

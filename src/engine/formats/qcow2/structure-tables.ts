@@ -69,9 +69,9 @@ export interface L1Place {
   readonly diskSize: number;
 }
 
-type Words = readonly [high: number, low: number];
+export type Words = readonly [high: number, low: number];
 
-function wordsOf(bytes: Uint8Array, at: number): Words {
+export function wordsOf(bytes: Uint8Array, at: number): Words {
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8);
   return [view.getUint32(0), view.getUint32(4)];
 }
