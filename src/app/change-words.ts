@@ -1,4 +1,5 @@
-import type { Edit, FileState, MadeEdit, PendingChanges } from '../worker/api.ts';
+import type { Edit, FileState, ImageId, MadeEdit, PendingChanges } from '../worker/api.ts';
+import { images } from './images.svelte.ts';
 import { bytes, exactBytes } from './units.ts';
 import { words } from './words.svelte.ts';
 
@@ -13,7 +14,12 @@ export function editWords(edit: Edit, oldSize: number): string {
     case 'add-bitmap':
     case 'clear-bitmap':
     case 'remove-bitmap':
+    case 'enable-bitmap':
+    case 'disable-bitmap':
+    case 'rename-backing':
       return edits[edit.kind](edit.name);
+    case 'merge-bitmap':
+      return edits['merge-bitmap'](edit.name, edit.from);
     case 'apply-snapshot':
     case 'delete-snapshot':
       return edits[edit.kind](edit.snapshot.name);
@@ -23,9 +29,30 @@ export function editWords(edit: Edit, oldSize: number): string {
     }
     case 'patch':
       return edits.patch(edit.file.name);
-    default:
-      return edit.kind;
+    case 'rebase':
+      return edit.to === undefined ? edits.standAlone : edits.rebase(edit.to.name);
+    case 'amend':
+      return edits.amend(optionList(edit.options));
+    case 'commit':
+      return edits.commit(nameOfOpen(edit.from));
+    case 'empty':
+    case 'add-passphrase':
+      return edits[edit.kind];
+    case 'remove-passphrase':
+      return edits['remove-passphrase'](edit.slot);
   }
+}
+
+/** As `-o` takes them. */
+export function optionList(options: Readonly<Record<string, string>>): string {
+  return Object.entries(options)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',');
+}
+
+/** '' when it is not open any more. */
+function nameOfOpen(id: ImageId): string {
+  return images.list.find(({ opened }) => opened?.id === id)?.name ?? '';
 }
 
 /** What it did to the file: `frees 128 KiB inside the file · the size of the file stays`. */

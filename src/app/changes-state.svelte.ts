@@ -1,11 +1,14 @@
 import type {
+  CompareResult,
   ImageInfo,
   LeftBehind,
   MadeEdit,
   PendingChanges,
   RepairPlan,
   SaveResult,
+  SnapshotChoice,
 } from '../worker/api.ts';
+import type { ChangeKind } from './change-kinds.ts';
 import type { RunningJob } from './jobs.svelte.ts';
 import type { Problem } from './problem.ts';
 
@@ -28,6 +31,22 @@ export class RepairState {
   job = $state.raw<RunningJob>();
   plan = $state.raw<RepairPlan>();
   problem = $state.raw<Problem>();
+}
+
+/** Two states of a disk and what they differ in; undefined is the disk as it is now. */
+export class CompareState {
+  first = $state.raw<SnapshotChoice>();
+  second = $state.raw<SnapshotChoice>();
+  job = $state.raw<RunningJob>();
+  result = $state.raw<CompareResult>();
+  problem = $state.raw<Problem>();
+  cancelled = $state(false);
+}
+
+/** What each snapshot would free when it is deleted, as far as looked at. Bytes, by its place. */
+export class FreedState {
+  bytes = $state.raw<readonly (number | undefined)[]>([]);
+  job = $state.raw<RunningJob>();
 }
 
 /** The changes of one image: what runs, what went wrong, what came out. */
@@ -53,5 +72,13 @@ export class ChangesState {
   saved = $state.raw<PendingChanges>();
   /** Changes that a dead engine has lost. */
   lost = $state.raw<readonly MadeEdit[]>([]);
+  /** Keys of the open images that the saved changes have taken over. */
+  committed = $state.raw<readonly number[]>([]);
+  /** The form of the menu that is open. */
+  form = $state<ChangeKind>();
+  /** Key of the open image that is to be the new base; undefined: none. */
+  newBase = $state<number>();
+  compare = $state.raw(new CompareState());
+  freed = $state.raw(new FreedState());
   repair = $state.raw(new RepairState());
 }

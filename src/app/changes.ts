@@ -1,11 +1,25 @@
-import type { Edit, Foresight, OpenedImage, RepairClass, SaveResult, Way } from '../worker/api.ts';
+import type {
+  Edit,
+  Foresight,
+  MadeEdit,
+  OpenedImage,
+  RepairClass,
+  SaveResult,
+  Way,
+} from '../worker/api.ts';
 import { announcer } from './announcer.svelte.ts';
-import { type ChangesState, type RepairGroup, RepairState } from './changes-state.svelte.ts';
+import {
+  type ChangesState,
+  CompareState,
+  FreedState,
+  type RepairGroup,
+  RepairState,
+} from './changes-state.svelte.ts';
 import { engine } from './engine.svelte.ts';
 import { chooseFiles, chooseTarget, type Chosen, download, hasSavePicker } from './files.ts';
 import { images } from './images.svelte.ts';
 import { interrupted } from './interrupted.svelte.ts';
-import { jobs } from './jobs.svelte.ts';
+import { jobs, type RunningJob } from './jobs.svelte.ts';
 import { guardChanges } from './leave-guard.ts';
 import { CheckState, type OpenImage } from './open-image.svelte.ts';
 import { lookAtDisk } from './plan.ts';
@@ -32,10 +46,36 @@ export async function makeEdit(image: OpenImage, edit: Edit): Promise<boolean> {
   }
 }
 
+/** Makes several changes, one after the other. Returns whether all of them were made. */
+export async function addEdits(image: OpenImage, edits: readonly Edit[]): Promise<boolean> {
+  for (const edit of edits) if (!(await makeEdit(image, edit))) return false;
+  announcer.say(words.image.changes.added);
+  return true;
+}
+
 /** Takes the last change back. */
 export async function undoLast(image: OpenImage): Promise<void> {
   if (image.pending === undefined || image.changes.job !== undefined) return;
-  await takeAway(image, (client, id) => client.undoEdit(id), words.image.changes.undone);
+  await turn(image, (client, id) => client.undoEdit(id), words.image.changes.undone);
+}
+
+/** Makes the change again that was taken back last. */
+export async function redoLast(image: OpenImage): Promise<void> {
+  if (!canRedo(image)) return;
+  await turn(image, (client, id) => client.redoEdit(id), words.image.changes.redone);
+}
+
+/** Whether a change was taken back that can be made again. */
+export function canRedo({ opened, changes }: OpenImage): boolean {
+  return (opened?.undone.length ?? 0) > 0 && changes.job === undefined;
+}
+
+/** Makes again what was taken back last of the image on the screen. Returns whether there is any. */
+export function redoOfCurrent(): boolean {
+  const image = images.current;
+  if (image === undefined || !canRedo(image)) return false;
+  void redoLast(image);
+  return true;
 }
 
 /** Takes back the last change of the image on the screen. Returns whether there is one. */
@@ -49,12 +89,13 @@ export function undoOfCurrent(): boolean {
 /** Takes all changes back that are not saved. */
 export async function discardAll(image: OpenImage): Promise<void> {
   if (image.pending === undefined || image.changes.job !== undefined) return;
-  await takeAway(image, (client, id) => client.clearEdits(id), words.image.changes.cleared);
+  await turn(image, (client, id) => client.clearEdits(id), words.image.changes.cleared);
 }
 
 type Client = Awaited<ReturnType<typeof engine.client>>;
 
-async function takeAway(
+/** Goes to another of the states that the image has been in. */
+async function turn(
   image: OpenImage,
   work: (client: Client, id: number) => Promise<OpenedImage>,
   said: string,
@@ -76,15 +117,27 @@ function show(image: OpenImage, opened: OpenedImage): void {
   image.plans = {};
   image.check = new CheckState();
   image.changes.repair = new RepairState();
+  image.changes.compare.job?.cancel();
+  image.changes.compare = new CompareState();
+  image.changes.freed.job?.cancel();
+  image.changes.freed = new FreedState();
   guardChanges(images.list);
   void lookAtDisk(image);
 }
 
-/** What a change would do. @throws ImageError */
-export async function foresee(image: OpenImage, edit: Edit): Promise<Foresight | undefined> {
+/**
+ * What a change would do.
+ * @param running receives the work, to end it when nobody wants to know any more
+ * @throws ImageError
+ */
+export async function foresee(
+  image: OpenImage,
+  edit: Edit,
+  running: (job: RunningJob | undefined) => void = () => undefined,
+): Promise<Foresight | undefined> {
   if (image.opened === undefined) return undefined;
   const request = { kind: 'foresee', image: image.opened.id, edit } as const;
-  return jobs.run<'foresee'>(request, image.name, { quiet: true });
+  return jobs.run<'foresee'>(request, image.name, { quiet: true, running });
 }
 
 /** Plans a repair with these groups of steps. */
@@ -161,13 +214,21 @@ async function run(image: OpenImage, way: Way): Promise<void> {
   }
   await note?.forget();
   state.saved = pending;
+  const committed = takenOver(image);
   if (inFile) await images.readAgain(image);
   const now = image.changes;
   now.result = result;
   now.handle = state.handle;
   now.way = state.way;
   now.saved = pending;
+  now.committed = committed;
   guardChanges(images.list);
+}
+
+/** Keys of the open images whose content the changes of this one hold. */
+function takenOver({ pending }: OpenImage): number[] {
+  const ids = (pending?.edits ?? []).map(({ edit }) => edit.kind === 'commit' && edit.from);
+  return images.list.filter(({ opened }) => ids.includes(opened?.id ?? -1)).map(({ key }) => key);
 }
 
 /** What is needed for the chosen way; undefined when the person changed their mind. */
@@ -229,11 +290,19 @@ export async function takeBack(image: OpenImage): Promise<void> {
   await stored.load();
 }
 
-/** Makes the changes again that a dead engine has lost. */
+/** Whether all that a change needs is in what is kept of it: no passphrase, no other image. */
+export function canRepeat({ edit }: MadeEdit): boolean {
+  if (edit.kind === 'rebase') return edit.to === undefined;
+  return edit.kind !== 'commit' && edit.kind !== 'add-passphrase';
+}
+
+/** Makes the changes again that a dead engine has lost, up to the first that needs the person. */
 export async function makeAgain(image: OpenImage): Promise<void> {
   const { lost } = image.changes;
-  image.changes.lost = [];
-  for (const { edit } of lost) if (!(await makeEdit(image, edit))) return;
+  const until = lost.findIndex((made) => !canRepeat(made));
+  const again = until < 0 ? lost : lost.slice(0, until);
+  image.changes.lost = until < 0 ? [] : lost.slice(until);
+  for (const { edit } of again) if (!(await makeEdit(image, edit))) return;
 }
 
 /** Gives all files of a patch out as downloads. */
@@ -262,6 +331,7 @@ export function forgetOutcome(state: ChangesState): void {
   state.result = undefined;
   state.handle = undefined;
   state.takenBack = false;
+  state.committed = [];
 }
 
 function fail(image: OpenImage, error: unknown): void {

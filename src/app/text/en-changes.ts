@@ -9,12 +9,7 @@ export const enChanges = {
   lead: 'Nothing is written while you collect changes here. Each one is tried on a layer over the file and checked; you save them when you are content.',
   none: 'No changes',
   noneNote:
-    'Take, go back to or delete snapshots and resize the disk in the Overview; repair what the check finds in Check. What you choose is collected here, and nothing is written before you save it.',
-  rawNone: 'A raw disk has nothing to change here',
-  rawNoneNote: 'It has no tables and no snapshots. Convert it to qcow2 first.',
-  toOverview: 'To the overview',
-  toCheck: 'To the check',
-  fromFile: 'Use an undo file or a patch…',
+    'Choose one below. What you choose is collected here, and nothing is written before you save it.',
 
   /** The line above the panels while something is pending. */
   tray: {
@@ -29,9 +24,13 @@ export const enChanges = {
 
   list: 'In this order',
   undoLast: 'Undo last change',
+  redoLast: 'Redo',
+  redoFor: (what: string) => `Redo: ${what}`,
+  added: 'Added to the changes. Nothing is written yet.',
   undoKey: (key: string) => `${key}`,
   clear: (n: number) => `Discard ${count(n, 'change', 'changes')}`,
   undone: 'The last change was taken back.',
+  redone: 'The change was made again.',
   cleared: 'All changes were discarded. The file is as it was.',
   edits: {
     repair: 'Repair',
@@ -44,6 +43,18 @@ export const enChanges = {
     grow: (from: string, to: string) => `Grow the disk from ${from} to ${to}`,
     shrink: (from: string, to: string) => `Shrink the disk from ${from} to ${to}`,
     patch: (name: string) => `What “${name}” describes`,
+    'enable-bitmap': (name: string) => `Let the bitmap “${name}” record changes`,
+    'disable-bitmap': (name: string) => `Stop the bitmap “${name}” from recording`,
+    'merge-bitmap': (name: string, from: string) => `Merge the bitmap “${from}” into “${name}”`,
+    'rename-backing': (name: string) => `Record “${name}” as the backing file`,
+    rebase: (name: string) => `Rebase onto “${name}”`,
+    standAlone: 'Rebase onto nothing, so that the image stands alone',
+    amend: (options: string) => `Format options: ${options}`,
+    commit: (name: string) =>
+      name === '' ? 'Commit an overlay into this image' : `Commit “${name}” into this image`,
+    empty: 'Empty the image, so that its base shows',
+    'add-passphrase': 'Add a passphrase',
+    'remove-passphrase': (slot: number) => `Remove the passphrase in key slot ${slot}`,
   },
   effects: {
     frees: (size: string) => `frees ${size} inside the file`,
@@ -153,6 +164,8 @@ export const enChanges = {
     `${count(n, 'change was', 'changes were')} not saved, and the image was read anew without ${n === 1 ? 'it' : 'them'}.`,
   again: (n: number) => `Make ${n === 1 ? 'it' : 'them'} again`,
   forget: 'Forget',
+  notAgain: (what: string) =>
+    `“${what}” needs what was not kept: a passphrase, or another open image. Make it anew.`,
 
   closing: {
     title: (name: string) => `Close “${name}”?`,
@@ -180,6 +193,9 @@ export const enChanges = {
   },
 
   snapshot: {
+    summary: (n: number, last: string) =>
+      n === 1 ? `One snapshot: “${last}”.` : `${n} snapshots, the last one “${last}”.`,
+    go: 'To the snapshots',
     create: 'Take a snapshot…',
     createTitle: 'Take a snapshot',
     createBody:
@@ -210,7 +226,6 @@ export const enChanges = {
     deleteState: (size: string) => `The saved memory of the machine (${size}) goes with it.`,
     looking: 'Looking what it would free…',
     deleteGo: (name: string) => `Delete snapshot “${name}”`,
-    added: 'Added to the changes. Nothing is written yet.',
   },
 
   bitmap: {
@@ -226,6 +241,16 @@ export const enChanges = {
     clearFor: (name: string) => `Clear the bitmap ${name}: it marks nothing then`,
     remove: 'Remove',
     removeFor: (name: string) => `Remove the bitmap ${name}`,
+    enable: 'Record',
+    enableFor: (name: string) => `Let the bitmap ${name} record changes`,
+    disable: 'Stop recording',
+    disableFor: (name: string) => `Stop the bitmap ${name} from recording`,
+    merge: 'Merge…',
+    mergeFor: (name: string) => `Merge another bitmap into ${name}…`,
+    mergeTitle: (name: string) => `Merge into “${name}”`,
+    mergeNote: 'What the other bitmap marks is marked here, too. The other one stays as it is.',
+    mergeFrom: 'Other bitmap',
+    mergeGo: (name: string, from: string) => `Merge “${from}” into “${name}”`,
   },
 
   resize: {

@@ -8,13 +8,7 @@ export const zhChanges: ChangesText = {
   title: '更改',
   lead: '您在此收集更改时不会写入任何内容。每项更改都先在文件之上的一层中试行并检查；满意后再由您保存。',
   none: '没有更改',
-  noneNote:
-    '可在“概览”中创建、回到或删除快照以及调整磁盘大小，在“检查”中修复发现的问题。您选择的更改会收集在此，保存之前不会写入任何内容。',
-  rawNone: '原始磁盘在此没有可更改的内容',
-  rawNoneNote: '它没有表，也没有快照。请先将其转换为 qcow2。',
-  toOverview: '前往概览',
-  toCheck: '前往检查',
-  fromFile: '使用撤销文件或补丁…',
+  noneNote: '请在下方选择。您选择的更改会收集在此，保存之前不会写入任何内容。',
 
   tray: {
     label: '未保存的更改',
@@ -28,9 +22,13 @@ export const zhChanges: ChangesText = {
 
   list: '按此顺序',
   undoLast: '撤销上一项更改',
+  redoLast: '重做',
+  redoFor: (what) => `重做：${what}`,
+  added: '已加入更改。尚未写入任何内容。',
   undoKey: (key) => key,
   clear: (n) => `放弃 ${n} 项更改`,
   undone: '已撤销上一项更改。',
+  redone: '已重做该项更改。',
   cleared: '已放弃所有更改。文件保持原样。',
   edits: {
     repair: '修复',
@@ -43,6 +41,17 @@ export const zhChanges: ChangesText = {
     grow: (from, to) => `将磁盘从 ${from} 扩大到 ${to}`,
     shrink: (from, to) => `将磁盘从 ${from} 缩小到 ${to}`,
     patch: (name) => `“${name}”所描述的更改`,
+    'enable-bitmap': (name) => `让位图“${name}”记录更改`,
+    'disable-bitmap': (name) => `让位图“${name}”停止记录`,
+    'merge-bitmap': (name, from) => `将位图“${from}”合并到“${name}”`,
+    'rename-backing': (name) => `将后备文件记录为“${name}”`,
+    rebase: (name) => `将后备文件换成“${name}”，内容不变`,
+    standAlone: '去掉后备文件，使镜像独立',
+    amend: (options) => `格式选项：${options}`,
+    commit: (name) => (name === '' ? '将一个差异镜像提交到此镜像' : `将“${name}”提交到此镜像`),
+    empty: '清空此镜像，使其显示后备文件的内容',
+    'add-passphrase': '添加密码',
+    'remove-passphrase': (slot) => `移除密钥槽 ${slot} 中的密码`,
   },
   effects: {
     frees: (size) => `在文件内释放 ${size}`,
@@ -141,6 +150,7 @@ export const zhChanges: ChangesText = {
   lost: (n) => `有 ${n} 项更改未保存，重新读取的镜像不包含它们。`,
   again: (n) => `重新进行这 ${n} 项更改`,
   forget: '忽略',
+  notAgain: (what) => `“${what}”需要未保留的内容（密码或另一个打开的镜像），请重新添加。`,
 
   closing: {
     title: (name) => `关闭“${name}”？`,
@@ -164,6 +174,9 @@ export const zhChanges: ChangesText = {
   },
 
   snapshot: {
+    summary: (n, last) =>
+      n === 1 ? `一个快照：“${last}”。` : `${n} 个快照，最近一个为“${last}”。`,
+    go: '前往快照',
     create: '创建快照…',
     createTitle: '创建快照',
     createBody:
@@ -192,7 +205,6 @@ export const zhChanges: ChangesText = {
     deleteState: (size) => `随快照保存的虚拟机内存（${size}）也会一并删除。`,
     looking: '正在查看会释放多少空间…',
     deleteGo: (name) => `删除快照“${name}”`,
-    added: '已加入更改。尚未写入任何内容。',
   },
 
   bitmap: {
@@ -207,6 +219,16 @@ export const zhChanges: ChangesText = {
     clearFor: (name) => `清空位图 ${name}：之后不标记任何内容`,
     remove: '移除',
     removeFor: (name) => `移除位图 ${name}`,
+    enable: '记录更改',
+    enableFor: (name) => `让位图 ${name} 记录更改`,
+    disable: '停止记录',
+    disableFor: (name) => `让位图 ${name} 停止记录`,
+    merge: '合并…',
+    mergeFor: (name) => `将另一个位图合并到 ${name}…`,
+    mergeTitle: (name) => `合并到“${name}”`,
+    mergeNote: '另一个位图所标记的内容也会在此标记。另一个位图保持不变。',
+    mergeFrom: '另一个位图',
+    mergeGo: (name, from) => `将“${from}”合并到“${name}”`,
   },
 
   resize: {

@@ -1,6 +1,53 @@
 import type { SnapshotsText } from './en-snapshots.ts';
 
-/** The same in Chinese. */
+/** Simplified Chinese: snapshots and what they differ in. */
 export const zhSnapshots: SnapshotsText = {
   title: '快照',
+  lead: '快照在此文件内保留磁盘某一时刻的样子。您在此进行的操作会列入更改；保存之前不会写入任何内容。',
+  list: '此文件中的快照',
+  noneTitle: '没有快照',
+  none: '快照在此文件内保留磁盘现在的样子。之后您可以回到快照、与之比较，或将其导出为独立的镜像。起初占用很少，随磁盘的更改而增长。',
+  foreign: (format) => `${format} 格式的镜像不在文件内保存快照`,
+  foreignNote: '请转换为 qcow2，或保留文件的副本。',
+  dataFile: '此磁盘的内容在另一个文件中，快照无法保留它。',
+
+  now: '现在',
+  frees: '可释放',
+  freesNote: '仅删除该快照时在文件内释放的空间。与其他部分共享的内容会保留。',
+  freesLook: '各快照可释放多少空间？',
+  looking: '正在查看…',
+  unknown: '未知',
+  nothing: '几乎没有',
+  compare: '比较',
+  compareFor: (name) => `将快照 ${name} 与磁盘现在的样子比较`,
+
+  comparison: {
+    title: '比较两个状态',
+    note: '逐字节找出磁盘中不同的部分。',
+    first: '一个状态',
+    second: '另一个状态',
+    same: '请选择两个不同的状态。',
+    go: (first, second) => `比较“${first}”与“${second}”`,
+    cancel: '取消',
+    cancelled: '已取消，未更改任何内容。',
+    identical: '两者完全相同',
+    identicalNote: (size) => `磁盘的全部 ${size} 都相同。`,
+    different: (size) => `有 ${size} 不同`,
+    share: (share, ranges) => `占磁盘的 ${share}，分布在 ${ranges} 个区间。`,
+    sizes: (first, second) =>
+      `磁盘在两个状态中的大小分别为 ${first} 和 ${second}。只在一方存在的部分，除非为零，否则计为不同。`,
+    time: (time) => `比较用时 ${time}。`,
+    ranges: (n) => `${n} 个区间`,
+    rangesOf: (shown, all) => `前 ${shown} 个区间，共 ${all} 个`,
+    offset: '起始',
+    length: '长度',
+    map: '分布图',
+    mapFor: (offset) => `在分布图上显示 ${offset}`,
+    bytes: '字节',
+    bytesFor: (offset) => `显示 ${offset} 处的字节`,
+    placeNote: '分布图和字节显示的是磁盘现在的样子。',
+    more: (n) => `再显示 ${n} 个`,
+    copy: '区间列表',
+    commandNote: 'qemu-img 只说明第一处不同的位置。',
+  },
 };
