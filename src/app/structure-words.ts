@@ -1,0 +1,25 @@
+import type { StructureNode } from '../worker/api.ts';
+import type { StructureView } from './structure.svelte.ts';
+import { quote } from './target.ts';
+
+/** Bytes that can be read, and so copied, at once. */
+export const MOST_COPIED = 1024 * 1024;
+
+/** What a node means, in the language that is on. */
+export function meaningOf(node: StructureNode): string {
+  return node.meaning;
+}
+
+/**
+ * How qemu-io shows the selected bytes; '' where there are too many to be looked at, or where it
+ * would need more than the file.
+ */
+export function readCommand({ image, selection, space }: StructureView): string {
+  const { info } = image;
+  const { offset, length } = selection;
+  if (info === undefined || length === 0 || length > MOST_COPIED) return '';
+  const isInside = (image.opened?.inside.length ?? 0) > 0 || image.pending !== undefined;
+  if (isInside || (space === 'guest' && info.encrypted)) return '';
+  const format = space === 'file' ? 'raw' : info.format;
+  return `qemu-io -r -f ${format} -c 'read -v ${offset} ${length}' ${quote(image.name)}`;
+}
