@@ -130,6 +130,7 @@ const EDIT_REFUSALS: Readonly<Record<EditRefusal, (name: string) => string>> = {
   'not-below': (name) => `'${name}' is not in the backing chain`,
   'nothing-below': () => 'Image does not have a backing file',
   'several-files': () => 'The disk is kept in several files',
+  format: (name) => `Images of format '${name}' cannot be changed in this way`,
   wrapped: (name) => `The image is packed in '${name}'`,
 };
 

@@ -76,7 +76,7 @@ export interface ErrorDetails {
   'amend-refused': { reason: AmendRefusal; features: string };
   /**
    * An edit of an open image that cannot be made. `name` of the image that is in the way, of the
-   * backing file, or the option as it was given.
+   * backing file or the format, or the option as it was given.
    */
   'edit-refused': { reason: EditRefusal; name: string };
   /** The refcount table points between clusters (entry `index`), so nothing can be written safely. */
@@ -243,7 +243,8 @@ export type AmendRefusal =
  * Why: the other image has changes that are not saved; a backing file is named without its format,
  * or with a name that is too long for a header; with a raw data file there is none; no such option
  * or value; the image is not below the other one; nothing lies below it; the disk is kept in several
- * files, of which a change is made to one; the other image lies packed in its file.
+ * files, of which a change is made to one; the other image lies packed in its file;
+ * the format (`name`) has no such change.
  */
 export type EditRefusal =
   | 'unsaved'
@@ -254,6 +255,7 @@ export type EditRefusal =
   | 'not-below'
   | 'nothing-below'
   | 'several-files'
+  | 'format'
   | 'wrapped';
 
 /**

@@ -9,6 +9,7 @@ import type {
   EngineFacts,
   GivenFile,
   ImageId,
+  JobRequest,
   JobResults,
   ListAnswer,
   ListQuestion,
@@ -201,7 +202,7 @@ export class EngineClient {
     const end = new JobEnd<Kind>(channel.port1, listeners);
     const fail = (error: ImageError): void => end.fail(error);
     const started = this.#call((api) =>
-      api.start(request, transfer(channel.port2, [channel.port2])),
+      api.start(transfer(request, secretsOf(request)), transfer(channel.port2, [channel.port2])),
     );
     started.catch((error: unknown) => fail(imageError(error)));
     this.#expect(life, fail);
@@ -312,4 +313,11 @@ export class EngineClient {
 function imageError(error: unknown): ImageError {
   if (isImageError(error)) return error;
   return new ImageError('internal', { reason: String(error) });
+}
+
+/** Passphrases go over to the worker: here they are empty then. */
+function secretsOf(request: JobRequest): Transferable[] {
+  if (request.kind !== 'edit' || request.edit.kind !== 'add-passphrase') return [];
+  const { passphrase, current } = request.edit;
+  return [passphrase.buffer, current.buffer];
 }

@@ -19,7 +19,7 @@ import {
 import type { Edit, FormatName, ImageId } from './api.ts';
 import { type Below, fileBelow, filesBelow, findBelow } from './below.ts';
 import { codecPool } from './codec-pool.ts';
-import { type Done, type EditPlace, openAlone } from './edits.ts';
+import { type Done, type EditPlace, openAlone, refuseFormat } from './edits.ts';
 import type { Images } from './images.ts';
 import { sameMedia } from './same-media.ts';
 
@@ -32,7 +32,7 @@ const MOST_NAME_BYTES = 1023;
 
 /**
  * Another name for the image below; '' for none. Nothing is copied.
- * @throws ImageError edit-refused, header-full, unsupported-feature
+ * @throws ImageError edit-refused, header-full
  */
 export async function renameBacking(
   { image, overlay, context }: EditPlace,
@@ -130,13 +130,10 @@ async function writeInto(
     await writer.flush();
     return writer.refcounts.moved;
   }
-  const refuse = (): never => {
-    throw new ImageError('unsupported-feature', { feature: `another base of ${disk.format}` });
-  };
-  if (!isLayered(disk)) return refuse();
+  if (!isLayered(disk)) return refuseFormat(disk.format);
   const writer = await editDisk(disk, { rebases: true });
   const { clusterSize, packing } = writer;
-  if (writer.setBacking === undefined) return refuse();
+  if (writer.setBacking === undefined) return refuseFormat(disk.format);
   await work({
     target: {
       ...{ unit: clusterSize, clusterSize, packing },
@@ -196,7 +193,7 @@ export async function openCommit(
 
 /**
  * Nothing is in it any more, so that what lies below shows. Size, snapshots and bitmaps stay.
- * @throws ImageError edit-refused (nothing lies below), unsupported-feature
+ * @throws ImageError edit-refused (nothing lies below, format)
  */
 export async function empty(place: EditPlace): Promise<Done> {
   const disk = await openAlone(place);
@@ -206,9 +203,7 @@ export async function empty(place: EditPlace): Promise<Done> {
   }
   if (disk instanceof Qcow2Image) return emptyQcow2(disk, place.context.signal);
   const writer = await editDisk(disk);
-  if (writer.empty === undefined) {
-    throw new ImageError('unsupported-feature', { feature: `emptying ${disk.format}` });
-  }
+  if (writer.empty === undefined) return refuseFormat(disk.format);
   await writer.empty();
   await writer.flush();
   return {};

@@ -2,20 +2,19 @@
 import {
   changeLuksKeys,
   changeVolumeKeys,
-  ImageError,
   type KeyChange,
   LUKS_ITER_TIME,
   LuksVolume,
   Qcow2Image,
 } from '../engine/index.ts';
 import type { Edit } from './api.ts';
-import type { Done, EditPlace } from './edits.ts';
+import { type Done, type EditPlace, refuseFormat } from './edits.ts';
 
 type Addition = Extract<Edit, { kind: 'add-passphrase' }>;
 
 /**
  * One more passphrase. Both that are given are overwritten with zeros.
- * @throws ImageError key-slot, wrong-passphrase, unsupported-feature and those of its LUKS header
+ * @throws ImageError key-slot, wrong-passphrase, edit-refused and those of its LUKS header
  */
 export async function addPassphrase(
   place: EditPlace,
@@ -27,7 +26,7 @@ export async function addPassphrase(
   });
 }
 
-/** One key slot less; never the last. @throws ImageError key-slot, unsupported-feature */
+/** One key slot less; never the last. @throws ImageError key-slot, edit-refused */
 export async function removePassphrase(place: EditPlace, slot: number): Promise<Done> {
   return changeSlots(place, { kind: 'erase', slot, passphrase: undefined, force: false });
 }
@@ -40,7 +39,7 @@ async function changeSlots(
   if (disk instanceof LuksVolume) await changeVolumeKeys(disk, change);
   else if (disk instanceof Qcow2Image && disk.header.luks !== undefined) {
     await changeLuksKeys(disk, change);
-  } else throw new ImageError('unsupported-feature', { feature: 'key slots without LUKS' });
+  } else refuseFormat(disk.format);
   return {};
 }
 

@@ -18,7 +18,7 @@ import {
   runRepair,
   type Storage,
 } from '../engine/index.ts';
-import type { Edit, ImageId, MadeEdit, SnapshotChoice } from './api.ts';
+import type { Edit, FormatName, ImageId, MadeEdit, SnapshotChoice } from './api.ts';
 import { amend } from './edits-amend.ts';
 import { changeBitmaps } from './edits-bitmaps.ts';
 import { type Below, commitInto, empty, rebase, renameBacking } from './edits-below.ts';
@@ -93,6 +93,8 @@ async function perform(place: EditPlace, edit: Edit): Promise<Done> {
   const { overlay, context } = place;
   const { signal } = context;
   switch (edit.kind) {
+    case 'command':
+      throw new ImageError('internal', { reason: 'a command is made by the console' });
     case 'repair': {
       const { sums } = await runRepair(overlay, edit.choice, repairOptions(context));
       return { repaired: sums };
@@ -102,8 +104,9 @@ async function perform(place: EditPlace, edit: Edit): Promise<Done> {
       return {};
     case 'resize': {
       const disk = await openAlone(place);
-      await resizeDisk(disk, edit.size, { signal });
-      return { oldSize: disk.size };
+      const oldSize = disk.size;
+      await unlessFormat(disk.format, resizeDisk(disk, edit.size, { signal }));
+      return { oldSize };
     }
     case 'add-bitmap':
     case 'clear-bitmap':
@@ -145,11 +148,26 @@ export function repairOptions({ signal, progress }: JobContext): RepairOptions {
   return { signal, progress, limit: FINDINGS };
 }
 
-/** The image for a change that only qcow2 has. @throws ImageError unsupported-feature */
+/** The image for a change that only qcow2 has. @throws ImageError edit-refused (format) */
 export async function openQcow2({ image, overlay, context }: EditPlace): Promise<Qcow2Image> {
   const disk = await context.images.openForChange(image, overlay);
   if (disk instanceof Qcow2Image) return disk;
-  throw new ImageError('unsupported-feature', { feature: `changing ${disk.format} in this way` });
+  return refuseFormat(disk.format);
+}
+
+/** @throws ImageError edit-refused */
+export function refuseFormat(format: FormatName): never {
+  throw new ImageError('edit-refused', { reason: 'format', name: format });
+}
+
+/** The same where the work says that a format does not have it; qcow2 has all. */
+async function unlessFormat(format: FormatName, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (format !== 'qcow2' && isImageError(error, 'unsupported-feature')) refuseFormat(format);
+    throw error;
+  }
 }
 
 /** The image for a change of its content. @throws ImageError edit-refused (several-files) */

@@ -137,5 +137,6 @@ export async function refusal(promise: Promise<unknown>): Promise<string> {
     (reason: unknown) => reason,
   );
   if (!isImageError(error)) throw error instanceof Error ? error : new Error('nothing refused');
+  if ('problem' in error.details) return `${error.code} ${error.details.problem}`;
   return 'reason' in error.details ? `${error.code} ${error.details.reason}` : error.code;
 }

@@ -207,6 +207,7 @@ export const enErrors: ErrorSentences = {
       'not-below': `“${d.name}” is not one of the images below.`,
       'nothing-below': 'Nothing lies below this image: its content would be lost.',
       'several-files': 'The disk is kept in several files, and a change is made to one file only.',
+      format: `Nobody makes this change of images in the format ${d.name}.`,
       wrapped: `The image lies packed in “${d.name}”.`,
     }[d.reason],
     now: {
@@ -218,6 +219,7 @@ export const enErrors: ErrorSentences = {
       'not-below': 'Open the image that belongs below, then try again.',
       'nothing-below': 'Create a new image instead.',
       'several-files': 'Convert it to one file, or use the command line.',
+      format: 'Convert the image to qcow2, and change that.',
       wrapped: 'Unpack it, and open the image itself.',
     }[d.reason],
   }),

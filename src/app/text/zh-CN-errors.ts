@@ -183,6 +183,7 @@ export const zhErrors: ErrorSentences = {
       'not-below': `“${d.name}”不是此镜像的后备镜像之一。`,
       'nothing-below': '此镜像没有后备文件：其内容将会丢失。',
       'several-files': '磁盘保存在多个文件中，而更改只针对一个文件。',
+      format: `${d.name} 格式的镜像不支持此更改。`,
       wrapped: `镜像打包在“${d.name}”中。`,
     }[d.reason],
     now: {
@@ -194,6 +195,7 @@ export const zhErrors: ErrorSentences = {
       'not-below': '请打开应作为后备的镜像，然后重试。',
       'nothing-below': '请改为新建一个镜像。',
       'several-files': '请转换为单个文件，或使用命令行。',
+      format: '请转换为 qcow2，然后更改转换后的镜像。',
       wrapped: '请先解包，然后打开镜像本身。',
     }[d.reason],
   }),

@@ -18,7 +18,7 @@ import type {
 import { identify, looksLikeDisk } from './identify.ts';
 import { isLayered } from './layered.ts';
 import { METADATA_BUDGET, SHARES } from './qcow2/budget.ts';
-import { isQcow2 } from './qcow2/header.ts';
+import { isQcow1, isQcow2 } from './qcow2/header.ts';
 import { openQcow2, Qcow2Image } from './qcow2/image.ts';
 import { unlockQcow2 } from './qcow2/unlock.ts';
 import { RawDisk } from './raw.ts';
@@ -150,7 +150,7 @@ async function openOne(storage: Storage, options: OpenOptions): Promise<Disk> {
   if (format === 'raw') return new RawDisk(storage);
   const { bytes: first, error } = await readFront(storage, PROBE_BYTES);
   if (first.length === 0 && error !== undefined) throw error;
-  if (format === 'qcow2' || (format === undefined && isQcow2(first))) {
+  if (format === 'qcow2' || (format === undefined && isQcow2(first) && !isQcow1(first))) {
     if (isQcow2(first)) return openQcow2(storage, mode);
     throw notThis(storage, first, 'qcow2');
   }

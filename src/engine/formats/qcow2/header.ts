@@ -62,6 +62,11 @@ export function isQcow2(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && HEADER_V2.read(bytes).magic === MAGIC;
 }
 
+/** Whether it is what came before qcow2, with the same first bytes. */
+export function isQcow1(bytes: Uint8Array): boolean {
+  return isQcow2(bytes) && bytes.length >= 8 && HEADER_V2.read(bytes).version === 1;
+}
+
 /** Cluster size in bytes as the header says, or 0 where the header is not to be trusted. */
 export function peekClusterSize(bytes: Uint8Array): number {
   const { clusterBits } = HEADER_V2.read(bytes);

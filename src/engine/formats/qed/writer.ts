@@ -136,7 +136,10 @@ export class QedWriter implements DiskWriter {
     const refuse = (message: string): never =>
       imageFault('qed', 'disk-size', { field: 'image_size', value: size, message });
     if (size % 512 !== 0 || BigInt(size) > most) refuse('Invalid image size specified');
-    if (size < imageSize) refuse('Shrinking images is currently not supported');
+    if (size < imageSize) {
+      const message = 'Shrinking images is currently not supported';
+      throw new ImageError('unsupported-feature', { feature: 'shrinking qed', message });
+    }
     const entries = divideRoundUp(size, this.#tableEntries * clusterSize);
     const l1 = await readTable(this.#storage, l1TableOffset, entries, 'little');
     l1.set(this.#l1);
