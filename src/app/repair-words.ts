@@ -15,22 +15,39 @@ function groupOf({ class: kind, loses }: Sum): RepairGroup {
   return loses === 'unreadable' ? 'drops' : 'loses';
 }
 
-/** Where the first steps of a kind are: in the file, on the disk, in which snapshot. */
-export function placesOf({ actions }: RepairPlan, sum: Sum): string[] {
+/** Where a step of a repair is: in the file, on the disk, in which snapshot. */
+export interface StepPlace {
+  host: Stretch | undefined;
+  guest: Stretch | undefined;
+  /** Where it goes in the file, and what else there is to say. */
+  more: string;
+}
+
+interface Stretch {
+  offset: number;
+  length: number;
+  text: string;
+}
+
+/** Where the first steps of a kind are. */
+export function placesOf({ actions }: RepairPlan, sum: Sum): StepPlace[] {
   const { check } = words.image;
   const { tag } = words;
   return actions
     .filter((one) => one.kind === sum.kind && one.class === sum.class && one.loses === sum.loses)
-    .flatMap(({ host, guest, snapshot, to }) => {
-      const parts: string[] = [];
-      if (host !== undefined) parts.push(hex(host.offset));
-      if (to !== undefined) parts.push(`→ ${hex(to)}`);
-      if (guest !== undefined) {
-        parts.push(`${check.columns.guest} ${hex(guest.offset)} + ${bytes(guest.length, tag)}`);
-      }
-      if (snapshot !== undefined && snapshot !== '') parts.push(check.ofSnapshot(snapshot));
-      return parts.length === 0 ? [] : [parts.join(' ')];
-    });
+    .map(({ host, guest, snapshot, to }) => {
+      const more = to === undefined ? [] : [`→ ${hex(to)}`];
+      if (snapshot !== undefined && snapshot !== '') more.push(check.ofSnapshot(snapshot));
+      return {
+        host: host && { ...host, text: hex(host.offset) },
+        guest: guest && {
+          ...guest,
+          text: `${check.columns.guest} ${hex(guest.offset)} + ${bytes(guest.length, tag)}`,
+        },
+        more: more.join(' '),
+      };
+    })
+    .filter(({ host, guest, more }) => host !== undefined || guest !== undefined || more !== '');
 }
 
 /** What a check says, in short. */

@@ -220,6 +220,15 @@ export const enImage = {
     columns: { host: 'In the file', guest: 'On the disk', values: 'Values', owners: 'Used by' },
     ofSnapshot: (name: string) => `snapshot “${name}”`,
     atGuest: (offset: string) => `at ${offset}`,
+    places: {
+      bytes: 'Show the bytes',
+      map: 'Show on the map',
+      mapAt: (place: string) => `Show ${place} on the map`,
+    },
+    command: 'The same with qemu-img',
+    repairCommand: 'The nearest that qemu-img does',
+    repairCommandNote:
+      'It repairs in the file itself, at once and without a plan, and frees what may still be found. Use it on a copy.',
     copyAs: 'Copy report',
     copyText: 'Text',
     copyJson: 'JSON',
@@ -380,6 +389,8 @@ export const enImage = {
     output: 'Output',
     empty: 'Type a command, or take one of these:',
     keys: 'Tab completes, ↑ and ↓ bring earlier commands back, Ctrl+C stops, Ctrl+L clears.',
+    waits: (name: string) =>
+      `The change of ${name} waits in Changes. Nothing was written to its file.`,
     exit: (code: number, time: string) => `exit code ${code} · ${time}`,
     cut: 'Earlier output was dropped.',
     stopped: 'Stopped.',
