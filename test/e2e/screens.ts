@@ -35,6 +35,29 @@ export const SCREENS: Screen[] = [
     },
   },
   {
+    name: 'map',
+    show: async (page) => {
+      await panel(page, 1);
+      await page.getByTestId('next-leaked').click();
+      await expect(page.getByTestId('place-refcount')).toBeVisible();
+    },
+  },
+  {
+    name: 'map of the disk',
+    show: async (page) => {
+      await page.getByText('Disk', { exact: true }).click();
+      await page.getByTestId('legend-compressed').click();
+      await page.getByTestId('next-of-kind').click();
+    },
+  },
+  {
+    name: 'map as a table',
+    show: async (page) => {
+      await page.getByText('Table', { exact: true }).click();
+      await page.getByTestId('map-table').waitFor();
+    },
+  },
+  {
     name: 'check',
     show: async (page) => {
       await panel(page, 3);

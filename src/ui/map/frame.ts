@@ -1,6 +1,9 @@
 /** Copies tiles into a picture: the only loop over pixels. */
 import { DIM, type Tiles } from './tiles.ts';
 
+/** Rows of a tile that are longer than this are copied at once. */
+const LARGE = 16;
+
 /** Pixels of some rows of cells, kept from one frame to the next. */
 export class Frame {
   readonly image: ImageData;
@@ -29,22 +32,33 @@ export class Frame {
     const { cell } = tiles;
     const rows = Math.floor(height / cell);
     pixels.fill(this.#ground);
-    const shown = Math.min(rows * columns, cells.length - first);
-    for (let at = 0; at < shown; at++) {
-      const code = cells[first + at] ?? 0;
-      const tile = tiles.tile(isDim?.[code] === 1 ? code | DIM : code);
-      let to = Math.floor(at / columns) * cell * width + (at % columns) * cell;
-      if (cell > 16) {
-        for (let y = 0; y < cell; y++, to += width) {
-          pixels.set(tile.subarray(y * cell, y * cell + cell), to);
-        }
-        continue;
-      }
-      let from = 0;
-      for (let y = 0; y < cell; y++, to += width) {
-        for (let x = 0; x < cell; x++) pixels[to + x] = tile[from++] ?? 0;
+    for (let row = 0, at = first; row < rows && at < cells.length; row++) {
+      const end = Math.min(at + columns, cells.length);
+      let to = row * cell * width;
+      for (; at < end; at++, to += cell) {
+        const code = cells[at] ?? 0;
+        put(pixels, to, width, tiles.tile(isDim?.[code] === 1 ? code | DIM : code), cell);
       }
     }
+  }
+}
+
+function put(
+  pixels: Uint32Array,
+  at: number,
+  width: number,
+  tile: Uint32Array,
+  cell: number,
+): void {
+  let to = at;
+  if (cell > LARGE) {
+    for (let from = 0; from < tile.length; from += cell, to += width) {
+      pixels.set(tile.subarray(from, from + cell), to);
+    }
+    return;
+  }
+  for (let from = 0; from < tile.length; to += width - cell) {
+    for (const end = from + cell; from < end;) pixels[to++] = tile[from++] ?? 0;
   }
 }
 
