@@ -27,6 +27,8 @@ export function editWords(edit: Edit, oldSize: number): string {
       const say = edit.size < oldSize ? edits.shrink : edits.grow;
       return say(bytes(oldSize, tag), bytes(edit.size, tag));
     }
+    case 'command':
+      return edit.line;
     case 'patch':
       return edits.patch(edit.file.name);
     case 'rebase':

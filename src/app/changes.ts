@@ -1,4 +1,5 @@
 import type {
+  CheckReport,
   Edit,
   Foresight,
   MadeEdit,
@@ -123,6 +124,13 @@ function show(image: OpenImage, opened: OpenedImage): void {
   image.changes.freed = new FreedState();
   guardChanges(images.list);
   void lookAtDisk(image);
+}
+
+/** Shows an image that a command has changed, with the check of it. */
+export function showChanged(image: OpenImage, opened: OpenedImage, report: CheckReport): void {
+  forgetOutcome(image.changes);
+  show(image, opened);
+  image.check.report = report;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { showChanged } from './changes.ts';
 import { complete, isCommand, type Completion } from './completion.ts';
 import { images } from './images.svelte.ts';
 import { jobs, type RunningJob } from './jobs.svelte.ts';
@@ -68,10 +69,16 @@ class ConsoleSession {
   async #runCommand(line: string, shown: string): Promise<void> {
     const started = performance.now();
     try {
-      const result = await jobs.run<'command'>({ kind: 'command', line }, shown, {
+      const result = await jobs.run<'command'>({ kind: 'command', line, shown }, shown, {
         output: (stream, text) => this.#print(stream, text),
         running: (job) => (this.job = job),
       });
+      for (const { opened, report } of result.changed) {
+        const image = images.list.find((one) => one.opened?.id === opened.id);
+        if (image === undefined) continue;
+        showChanged(image, opened, report);
+        this.#print('note', words.image.console.waits(image.name));
+      }
       const time = span(performance.now() - started, words.tag);
       this.#print('note', words.image.console.exit(result.exitCode, time));
     } catch (error) {

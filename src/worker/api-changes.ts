@@ -73,7 +73,9 @@ export type Edit =
   /** One key slot less; never the last. */
   | { kind: 'remove-passphrase'; slot: number }
   /** What an undo file or a patch describes. */
-  | { kind: 'patch'; file: File };
+  | { kind: 'patch'; file: File }
+  /** What a command line did; never asked for, only told. */
+  | { kind: 'command'; line: string };
 
 export type EditKind = Edit['kind'];
 

@@ -241,7 +241,7 @@ export type JobRequest =
   | ContentsRequest
   | CompareRequest
   | CreateRequest
-  | { kind: 'command'; line: string };
+  | CommandRequest;
 
 export interface ConvertRequest {
   kind: 'convert';
@@ -330,10 +330,20 @@ export interface ListAnswer {
   verdict: ChecksumVerdict | undefined;
 }
 
+/** A line of the console. */
+export interface CommandRequest {
+  kind: 'command';
+  line: string;
+  /** The same without passphrases, to be shown; the line itself where it has none. */
+  shown?: string | undefined;
+}
+
 export interface CommandResult {
   exitCode: number;
-  /** Files that the command made in private storage. */
+  /** Files that the command made in private storage, or changed there. */
   files: PrivateFile[];
+  /** Open images that it changed: not their files, the changes wait to be saved. */
+  changed: EditResult[];
 }
 
 /** A file in the browser's private storage. */

@@ -9,6 +9,7 @@ import {
   type CheckReport,
   ImageError,
   judgeChange,
+  type Overlay,
   OverlayStorage,
   pacer,
   RangeSet,
@@ -17,6 +18,7 @@ import {
   verifyOther,
 } from '../engine/index.ts';
 import type {
+  Edit,
   EditRequest,
   EditResult,
   FileState,
@@ -118,7 +120,7 @@ export class ChangeSession {
 const PIECE = 1024 * 1024;
 
 /** Makes `target` what the topmost layer is. */
-async function copyLayers(layers: readonly OverlayStorage[], target: Storage): Promise<void> {
+async function copyLayers(layers: readonly Overlay[], target: Storage): Promise<void> {
   for (const layer of layers) {
     if (layer.size < target.size) await target.resize(layer.size);
     for (const { kind, offset, length } of layer.changes()) {
@@ -146,32 +148,75 @@ export class Changes {
   /** Makes an edit and checks the result. @throws ImageError and nothing is different then */
   edit({ image, edit }: EditRequest, context: JobContext): Promise<EditResult> {
     return this.inTurn(image, async () => {
-      const session = this.#session(image);
-      if (session.layers.length >= MOST_EDITS) {
-        const value = String(MOST_EDITS + 1);
-        throw new ImageError('too-large', { what: 'changes', value, limit: MOST_EDITS });
-      }
-      session.baseReport ??= await checkContent(image, session.base, context);
-      const overlay = new OverlayStorage(session.top, { scratch: openScratch });
       try {
-        const before = session.report;
-        const { made, below } = await makeEdit(image, overlay, edit, context);
-        const report = required(await checkContent(image, overlay, context));
-        const isJudged = edit.kind !== 'repair' && edit.kind !== 'patch';
-        if (isJudged) await judge(this.#images, image, overlay, { before, report, context });
-        throwIfCancelled(context.signal);
-        const layer = { overlay, made, below, report, state: stateOf(overlay, report) };
-        const summary = await summarize(session, layer, context.signal);
-        session.layers.push({ ...layer, summary });
-      } catch (error) {
-        await overlay.close();
-        throw error;
+        const work = (overlay: OverlayStorage) => makeEdit(image, overlay, edit, context);
+        return await this.#add(image, edit, work, context);
       } finally {
         wipeSecrets(edit);
       }
-      const opened = await this.#show(image, session);
-      return { opened, report: required(session.report) };
     });
+  }
+
+  /**
+   * Takes over what was written elsewhere, over the image as it is shown.
+   * @throws ImageError being-changed (it is another one by now) and those of {@link edit}
+   */
+  adopt(
+    image: ImageId,
+    { from, base }: { from: Overlay; base: Storage },
+    edit: Edit,
+    context: JobContext,
+  ): Promise<EditResult> {
+    return this.inTurn(image, () => {
+      if (this.#session(image).top !== base) {
+        throw new ImageError('being-changed', { name: base.name });
+      }
+      const work = async (overlay: OverlayStorage) => {
+        const before = overlay.size;
+        await copyLayers([from], overlay);
+        const fileSize = { before, after: overlay.size };
+        const nothing = { taken: undefined, freed: undefined, repaired: [], oldSize: 0 };
+        return { made: { edit, fileSize, ...nothing }, below: undefined };
+      };
+      return this.#add(image, edit, work, context);
+    });
+  }
+
+  /** The image as it is shown, for {@link adopt}. */
+  top(image: ImageId): Storage {
+    return this.#session(image).top;
+  }
+
+  async #add(
+    image: ImageId,
+    edit: Edit,
+    work: (overlay: OverlayStorage) => Promise<{ made: MadeEdit; below: Below | undefined }>,
+    context: JobContext,
+  ): Promise<EditResult> {
+    const session = this.#session(image);
+    if (session.layers.length >= MOST_EDITS) {
+      const value = String(MOST_EDITS + 1);
+      throw new ImageError('too-large', { what: 'changes', value, limit: MOST_EDITS });
+    }
+    session.baseReport ??= await checkContent(image, session.base, context);
+    const overlay = new OverlayStorage(session.top, { scratch: openScratch });
+    try {
+      const before = session.report;
+      const { made, below } = await work(overlay);
+      const report = required(await checkContent(image, overlay, context));
+      // These mend what was wrong, and may well leave some of it.
+      const isJudged = !['repair', 'patch', 'command'].includes(edit.kind);
+      if (isJudged) await judge(this.#images, image, overlay, { before, report, context });
+      throwIfCancelled(context.signal);
+      const layer = { overlay, made, below, report, state: stateOf(overlay, report) };
+      const summary = await summarize(session, layer, context.signal);
+      session.layers.push({ ...layer, summary });
+    } catch (error) {
+      await overlay.close();
+      throw error;
+    }
+    const opened = await this.#show(image, session);
+    return { opened, report: required(session.report) };
   }
 
   /** What an edit would do. */

@@ -3,15 +3,21 @@ import { runCommand } from '../command/run.ts';
 import type { CommandHost } from '../command/host.ts';
 import {
   BlobStorage,
+  Change,
   type CodecPool,
   ImageError,
+  isImageError,
+  type Overlay,
+  PassingStorage,
   type Storage,
   throwIfCancelled,
 } from '../engine/index.ts';
-import type { CommandResult, PrivateFile } from './api.ts';
+import type { CommandRequest, CommandResult, EditResult, ImageId, PrivateFile } from './api.ts';
 import { codecPool } from './codec-pool.ts';
 import type { JobContext } from './job.ts';
-import { privateName, resultFile, UnfinishedFile } from './private-files.ts';
+import { tellChanged } from './locks.ts';
+import { openScratch, privateName, resultFile, UnfinishedFile } from './private-files.ts';
+import { openPrivate, privateJournal } from './private-journal.ts';
 import { shellWords } from './shell-words.ts';
 
 /** The name of the program may begin the line, as in a shell; it need not. */
@@ -21,18 +27,22 @@ const PROGRAM = 'qemu-img';
  * Runs one line. Files that it makes are published when it ends with 0, and removed otherwise.
  * @throws ImageError cancelled
  */
-export async function runCommandLine(line: string, context: JobContext): Promise<CommandResult> {
+export async function runCommandLine(
+  { line, shown = line }: CommandRequest,
+  context: JobContext,
+): Promise<CommandResult> {
   const words = shellWords(line);
   if (words === undefined) {
     context.output('err', `${PROGRAM}: a quotation mark is not closed\n`);
-    return { exitCode: 1, files: [] };
+    return { exitCode: 1, files: [], changed: [] };
   }
-  const host = new ConsoleHost(context);
+  const host = new ConsoleHost(context, shown);
   try {
     const argv = words[0] === PROGRAM ? words.slice(1) : words;
     const exitCode = await runCommand(argv, host, context.signal);
     throwIfCancelled(context.signal);
-    return { exitCode, files: exitCode === 0 ? await host.publish() : [] };
+    const files = exitCode === 0 ? await host.publish() : [];
+    return { exitCode, files, changed: host.adopted };
   } finally {
     await host.discard();
   }
@@ -40,10 +50,15 @@ export async function runCommandLine(line: string, context: JobContext): Promise
 
 class ConsoleHost implements CommandHost {
   readonly #context: JobContext;
+  readonly #line: string;
   readonly #made = new Map<string, UnfinishedFile>();
+  readonly #adopted = new Map<ImageId, EditResult>();
+  readonly #changed = new Set<string>();
 
-  constructor(context: JobContext) {
+  /** @param line as it may be shown */
+  constructor(context: JobContext, line: string) {
     this.#context = context;
+    this.#line = line;
   }
 
   /** Asked for only by those who need it: its threads start then. */
@@ -51,10 +66,14 @@ class ConsoleHost implements CommandHost {
     return codecPool();
   }
 
-  /** A file that is open in the app, or else one that a command has made. */
+  /** A file that is open in the app, as it is shown there, or else one that a command has made. */
   async open(path: string): Promise<Storage> {
     const name = nameIn(path);
-    const open = this.#context.images.fileNamed(name);
+    const { images } = this.#context;
+    const image = images.imageNamed(name);
+    if (image !== undefined && images.hasChanges(image))
+      return new Shown(images.shown(image), path);
+    const open = images.fileNamed(name);
     if (open !== undefined) return new BlobStorage(open, path);
     try {
       const made = this.#made.get(name);
@@ -62,6 +81,45 @@ class ConsoleHost implements CommandHost {
     } catch (error) {
       throw notThere(path, error);
     }
+  }
+
+  /**
+   * Changes of an open image wait with its others until the person saves them; files in private
+   * storage are changed at once, with a journal.
+   */
+  async change(path: string): Promise<Change> {
+    const name = nameIn(path);
+    const { images } = this.#context;
+    const image = images.imageNamed(name);
+    if (image !== undefined) {
+      const { changesOf } = await import('./changing.ts');
+      const changes = changesOf(images);
+      const base = changes.top(image);
+      const edit = { kind: 'command', line: this.#line } as const;
+      return new HandedChange(new Shown(base, path), async (from) => {
+        const made = await changes.adopt(image, { from, base }, edit, this.#context);
+        // What it names now may be open here.
+        const opened = await images.attachAll(image, images.allFiles());
+        this.#adopted.set(image, { ...made, opened });
+      });
+    }
+    // Given as a part of a chain only: it is not known where its file is.
+    if (images.fileNamed(name) !== undefined) {
+      const reason = 'Open this file as an image of its own to change it';
+      throw new ImageError('open-failed', { name: path, reason });
+    }
+    try {
+      const storage = await openPrivate(name);
+      this.#changed.add(name);
+      return new Change(storage, { journal: privateJournal(name), scratch: openScratch });
+    } catch (error) {
+      throw isImageError(error, 'file-gone') ? notThere(path, error) : error;
+    }
+  }
+
+  /** Open images that were changed. */
+  get adopted(): EditResult[] {
+    return [...this.#adopted.values()];
   }
 
   /** A new file in private storage. Files that are open in the app are never replaced. */
@@ -92,6 +150,11 @@ class ConsoleHost implements CommandHost {
       files.push(await file.publish());
       this.#made.delete(name);
     }
+    for (const name of this.#changed) {
+      const { size, lastModified: modified } = await resultFile(name);
+      files.push({ name, size, modified });
+      tellChanged(name);
+    }
     return files;
   }
 
@@ -101,6 +164,43 @@ class ConsoleHost implements CommandHost {
       const removed = await file.discard().catch(() => false);
       this.#context.leave({ name, state: removed ? 'removed' : 'partial' });
     }
+  }
+}
+
+/** An open image under the name that the command has for it; it stays open. */
+class Shown extends PassingStorage {
+  readonly #name: string;
+
+  constructor(storage: Storage, name: string) {
+    super(storage);
+    this.#name = name;
+  }
+
+  override get name(): string {
+    return this.#name;
+  }
+
+  override get writable(): boolean {
+    return false;
+  }
+
+  override close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** A change of an open image: applying it hands it over. */
+class HandedChange extends Change {
+  readonly #take: (overlay: Overlay) => Promise<void>;
+
+  constructor(shown: Storage, take: (overlay: Overlay) => Promise<void>) {
+    super(shown, { scratch: openScratch });
+    this.#take = take;
+  }
+
+  override async apply(): ReturnType<Change['apply']> {
+    if (this.storage.changed) await this.#take(this.storage);
+    return { bytes: 0, runs: 0 };
   }
 }
 

@@ -187,6 +187,23 @@ export class Images {
     return contentOf(this.#entry(id));
   }
 
+  /** The bytes of the image as it is shown, with changes that are not saved. */
+  shown(id: ImageId): Storage {
+    const entry = this.#entry(id);
+    return entry.changed?.storage ?? contentOf(entry);
+  }
+
+  /** The open image whose own file has that name, the newest first. */
+  imageNamed(name: string): ImageId | undefined {
+    return [...this.#entries].findLast(([, { file }]) => file.name === name)?.[0];
+  }
+
+  /** All files that are open here, to be given to images that miss them. */
+  allFiles(): GivenFile[] {
+    const files = [...this.#entries.keys()].flatMap((id) => this.files(id));
+    return [...new Set(files)].map((file) => ({ file, path: file.name }));
+  }
+
   /** The virtual machine that it was exported with; undefined: it was not. */
   appliance(id: ImageId): Unwrapped['appliance'] {
     return this.#entry(id).wrapped?.appliance;

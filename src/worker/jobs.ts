@@ -9,6 +9,7 @@ import {
   throwIfCancelled,
 } from '../engine/index.ts';
 import type {
+  CommandRequest,
   CommandResult,
   CompareRequest,
   CompareResult,
@@ -142,7 +143,7 @@ function perform(request: JobRequest, context: JobContext): Promise<JobResults[k
     case 'create':
       return create(request, context);
     case 'command':
-      return command(request.line, context);
+      return command(request, context);
   }
 }
 
@@ -187,9 +188,9 @@ async function change(
 }
 
 /** The command line is as large as the rest of the engine: it is loaded when it is first used. */
-async function command(line: string, context: JobContext): Promise<CommandResult> {
+async function command(request: CommandRequest, context: JobContext): Promise<CommandResult> {
   const { runCommandLine } = await import('./console-host.ts');
-  return runCommandLine(line, context);
+  return runCommandLine(request, context);
 }
 
 async function check(image: number, context: JobContext): Promise<CheckReport> {
