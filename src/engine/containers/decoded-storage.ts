@@ -135,7 +135,7 @@ export class DecodedStorage extends ReadOnlyStorage {
     if (state.ended || (state.done >= until && until < part.length)) return;
     if (state.fault !== undefined) throw state.fault;
     const decoder = state.decoder ?? (await this.#begin(state));
-    const breathe = pacer();
+    const breathe = pacer(this.#watch.signal);
     while (!state.ended && (state.done < until || until === part.length)) {
       throwIfCancelled(this.#watch.signal);
       // Nobody waits any more, however far there was to go.
@@ -211,7 +211,7 @@ export async function decodeThrough(
 ): Promise<DecodedStorage> {
   const watch = scratch.watch ?? {};
   const kept = new SparseScratch(await scratch.open(), scratch.limit);
-  const breathe = pacer();
+  const breathe = pacer(watch.signal);
   let size = 0;
   try {
     for (;;) {

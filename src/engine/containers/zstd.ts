@@ -179,7 +179,7 @@ export async function zstdParts(storage: Storage, watch: Watch = {}): Promise<Pa
   if (seekable !== undefined) return partsOf(storage, seekable.list);
   const input = new RangeReader(storage, 0);
   const spans = new Spans();
-  const breathe = pacer();
+  const breathe = pacer(watch.signal);
   for (;;) {
     throwIfCancelled(watch.signal);
     const header = await nextFrame(input);

@@ -61,7 +61,7 @@ export async function checkRuns(
         report.compressedClusters++;
         const content = await unpackExtent(disk, extent);
         if (content === undefined) collector.add(unreadableFinding(extent));
-        await yieldToEvents();
+        await yieldToEvents(signal);
       }
       if (extent.kind !== 'zero') {
         const end = extent.hostOffset + Math.max(extent.hostLength, 0);

@@ -71,7 +71,7 @@ class Digest {
   readonly #algorithm: HashName;
   readonly #hasher: Hasher;
   readonly #options: RunOptions;
-  readonly #pace = pacer();
+  readonly #pace: () => Promise<void> | undefined;
   readonly #total: number;
   #done = 0;
 
@@ -80,6 +80,7 @@ class Digest {
     this.#algorithm = algorithm;
     this.#hasher = hasher(algorithm);
     this.#options = options;
+    this.#pace = pacer(options.signal);
     this.#total = total;
   }
 

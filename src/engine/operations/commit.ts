@@ -7,7 +7,7 @@ import { readPadded, type Storage } from '../storage/storage.ts';
 import { mapChain, type ChainExtent } from './chain.ts';
 import type { RunOptions } from './operation.ts';
 import { readExtents } from './read.ts';
-import { heldWork, pacer, yieldToEvents } from './yield.ts';
+import { pacer, yieldToEvents } from './yield.ts';
 import { isZero } from './zeros.ts';
 
 export interface CommitOptions extends RunOptions {
@@ -67,8 +67,7 @@ export async function commitContent(
         report.zeroed += length;
       }
       progress?.({ stage: 'copying', done: offset + length, total: disk.size });
-      await yieldToEvents();
-      await heldWork(signal);
+      await yieldToEvents(signal);
     }
     await writing;
     return report;

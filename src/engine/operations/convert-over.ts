@@ -230,7 +230,7 @@ class CopyInto {
     }
     this.#done += length;
     this.#options.progress?.({ stage: 'copying', done: this.#done, total: this.#size });
-    await yieldToEvents();
+    await yieldToEvents(signal);
   }
 
   async #writeData({ bytes, packed }: Piece, offset: number): Promise<void> {

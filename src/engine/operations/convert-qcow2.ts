@@ -176,7 +176,7 @@ class Copy {
       }
     }
     this.#report(length);
-    await yieldToEvents();
+    await yieldToEvents(this.#options.signal);
   }
 
   #report(bytes: number): void {

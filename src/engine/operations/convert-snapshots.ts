@@ -116,7 +116,7 @@ class SnapshotCopy {
       throwIfCancelled(this.#options.signal);
       await this.#copy(disk, guest, image, range);
       this.#report(range.offset + range.length);
-      await yieldToEvents();
+      await yieldToEvents(this.#options.signal);
     }
     await writer.flush();
     this.#done += size;

@@ -65,7 +65,7 @@ export async function planConvert(source: Disk, options: RunOptions = {}): Promi
     }
     const done = plan.data + plan.compressed + plan.zero + plan.unknown;
     options.progress?.({ stage: 'planning', done, total: source.size });
-    await yieldToEvents();
+    await yieldToEvents(options.signal);
   }
   return plan;
 }
@@ -139,7 +139,7 @@ async function copy(
       if (pending !== undefined) await pending;
     }
     report();
-    await yieldToEvents();
+    await yieldToEvents(options.signal);
   }
   await transfer.end();
   return { size, copied };
@@ -171,6 +171,6 @@ async function writeZeros(
   for (let done = 0; done < length; done += zeros.length) {
     throwIfCancelled(options.signal);
     await target.write(offset + done, zeros.subarray(0, Math.min(zeros.length, length - done)));
-    await yieldToEvents();
+    await yieldToEvents(options.signal);
   }
 }

@@ -48,7 +48,7 @@ export async function copyBlocksToQcow2(
           const bytes = await readDisk(source, part.offset + start, most, { pool, signal });
           window = { start, bytes };
           progress?.({ stage: 'copying', done: start, total: part.length });
-          await yieldToEvents();
+          await yieldToEvents(signal);
         }
         const bytes = window.bytes.subarray(start - window.start, end - window.start);
         await target.write(hostOffset + done, bytes);
@@ -78,7 +78,7 @@ export async function copyBlocks(
     if (!isWhole) sectors.set(bytes);
     await writer.write(at, sectors);
     progress?.({ stage: 'copying', done: at + length, total: part.length });
-    await yieldToEvents();
+    await yieldToEvents(signal);
   }
   await writer.flush();
 }

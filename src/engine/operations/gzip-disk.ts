@@ -47,7 +47,7 @@ export async function writeRawTarGz(
         await packer.write(await readDisk(disk, run.offset + at, length, { pool, signal }));
         done += length;
         progress?.({ stage: 'copying', done, total });
-        await yieldToEvents();
+        await yieldToEvents(signal);
       }
     }
     await packer.write(new Uint8Array(tarPadding(total)));
@@ -76,7 +76,7 @@ async function dataRuns(disk: Disk, signal: AbortSignal | undefined): Promise<Sp
       const value = String(runs.length);
       throw new ImageError('too-large', { what: 'runs of data', value, limit: RUNS_MOST });
     }
-    await yieldToEvents();
+    await yieldToEvents(signal);
   }
   return runs;
 }

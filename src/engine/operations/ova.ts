@@ -58,7 +58,7 @@ export async function writeOva(
     throwIfCancelled(signal);
     diskHasher.update(await readPadded(disk, at, Math.min(PIECE, diskFileSize - at)));
     progress?.({ stage: 'writing', done: at, total: diskFileSize });
-    await yieldToEvents();
+    await yieldToEvents(signal);
   }
   const manifest = encoder.encode(
     manifestText(files, hexOf(ovfHasher.digest()), hexOf(diskHasher.digest())),

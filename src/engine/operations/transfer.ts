@@ -14,6 +14,7 @@ import { readPartially, type Hole, type PartialRead } from '../storage/partial.t
 import { readPadded, type Storage } from '../storage/storage.ts';
 import type { ChainExtent } from './chain.ts';
 import { lossOf, type Loss } from './salvage.ts';
+import { heldWork } from './yield.ts';
 import type { Run } from './zeros.ts';
 
 /** Takes what was read. `bytes` may be kept or used until the promise settles. */
@@ -108,6 +109,8 @@ export class Transfer {
   async add(extents: readonly ChainExtent[]): Promise<void> {
     for (const job of plan(await this.#readable(extents))) {
       throwIfCancelled(this.#options.signal);
+      const held = heldWork(this.#options.signal);
+      if (held !== undefined) await held.then(() => throwIfCancelled(this.#options.signal));
       await this.#lanes.add(() => this.#run(job));
     }
   }

@@ -31,7 +31,7 @@ export async function* differences(
   overlay: Overlay,
   signal?: AbortSignal,
 ): AsyncGenerator<Difference> {
-  const breathe = pacer();
+  const breathe = pacer(signal);
   for (const { offset, length } of windows(overlay)) {
     throwIfCancelled(signal);
     const before = await readPadded(overlay.base, offset, length);

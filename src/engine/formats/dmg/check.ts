@@ -85,7 +85,7 @@ async function crcOfFile(part: FilePart, before: number, options: CheckOptions):
     throwIfCancelled(options.signal);
     const length = Math.min(PIECE, part.length - done);
     crc = crc32(await readPadded(part.storage, part.offset + done, length), crc);
-    await yieldToEvents();
+    await yieldToEvents(options.signal);
   }
   return crc;
 }
@@ -124,7 +124,7 @@ async function crcOfRun(
   throwIfCancelled(options.signal);
   if (kind === 'data') return crcOfFile({ storage, offset, length }, before, options);
   if (kind === 'compressed') {
-    await yieldToEvents();
+    await yieldToEvents(options.signal);
     const content = await unpackExtent(disk, extent);
     const from = extent.offset - extent.clusterOffset;
     return content === undefined ? undefined : crc32(content.subarray(from, from + length), before);

@@ -153,7 +153,7 @@ class Walk {
       }
       index = first + values.length;
       progress?.({ stage: 'checking', done: index * 4, total: count * 4 });
-      await yieldToEvents();
+      await yieldToEvents(signal);
     }
   }
 

@@ -53,12 +53,13 @@ class QedCheck {
   readonly #found: FindingCollector;
   readonly #used: Uint32Array;
   readonly #clusters: number;
-  readonly #breathe = pacer();
+  readonly #breathe: () => Promise<void> | undefined;
 
   constructor(storage: Storage, header: QedHeader, options: CheckOptions, mends = false) {
     this.#storage = storage;
     this.#header = header;
     this.#options = options;
+    this.#breathe = pacer(options.signal);
     this.#mends = mends;
     this.#found = new FindingCollector(options);
     this.#clusters = header.fileSize / header.clusterSize;

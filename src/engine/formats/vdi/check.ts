@@ -62,7 +62,7 @@ export async function walk(
     }
     index = first + values.length;
     progress?.({ stage: 'checking', done: index * 4, total: blocks * 4 });
-    await yieldToEvents();
+    await yieldToEvents(signal);
   }
   return { allocated, end };
 }

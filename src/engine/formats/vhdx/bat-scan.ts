@@ -38,7 +38,7 @@ export async function visitEntries(
   signal?: AbortSignal,
 ): Promise<void> {
   const window = new ReadWindow(storage, layout.offset);
-  const breathe = pacer();
+  const breathe = pacer(signal);
   const there = Math.ceil(Math.max(0, storage.size - layout.offset) / 8);
   const count = Math.min(layout.count, there);
   for (let first = 0; first < count; first += ENTRIES_AT_ONCE) {

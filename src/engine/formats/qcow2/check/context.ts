@@ -31,7 +31,7 @@ export class CheckContext {
   readonly report: CheckReport;
   /** The tables are gone through once more, to count another window of clusters. */
   repeats = false;
-  readonly #pace = pacer();
+  readonly #pace: () => Promise<void> | undefined;
   readonly #limit: number;
   #done = 0;
   #total = 0;
@@ -39,6 +39,7 @@ export class CheckContext {
   constructor(image: Qcow2Image, options: CheckOptions) {
     this.image = image;
     this.options = options;
+    this.#pace = pacer(options.signal);
     this.fileSize = image.storage.size;
     this.clusterSize = image.clusterSize;
     const clusters = Math.ceil(this.fileSize / this.clusterSize);

@@ -240,7 +240,7 @@ async function transfer(from: Overlay, to: Storage): Promise<void> {
 }
 
 function breather({ signal }: RunOptions): () => Promise<void> {
-  const pace = pacer();
+  const pace = pacer(signal);
   return async () => {
     throwIfCancelled(signal);
     const pause = pace();

@@ -56,7 +56,7 @@ export class RepairJob {
   /** Guest ranges that a table that was put back brings, by the name of the layer. */
   readonly recovered: { snapshot: string; offset: number; length: number }[] = [];
   copyBudget = COPY_BUDGET;
-  readonly #pace = pacer();
+  readonly #pace: () => Promise<void> | undefined;
   /** The cluster behind everything in the file. */
   #end: number;
 
@@ -72,6 +72,7 @@ export class RepairJob {
     this.image = image;
     this.log = log;
     this.options = options;
+    this.#pace = pacer(options.signal);
     this.snapshots = snapshots;
     this.clusterSize = image.clusterSize;
     this.fileSize = storage.size;

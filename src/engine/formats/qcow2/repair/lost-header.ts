@@ -89,7 +89,7 @@ class Rebuilder {
     this.#storage = storage;
     this.#log = log;
     this.#signal = signal;
-    const pace = pacer();
+    const pace = pacer(signal);
     this.#breathe = async () => {
       throwIfCancelled(signal);
       await pace();
