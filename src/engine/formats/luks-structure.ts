@@ -39,6 +39,7 @@ import {
   type FieldKeys,
   type Part,
   type Parts,
+  type Structures,
   type StructureValue,
 } from './structure.ts';
 
@@ -86,10 +87,11 @@ export function luksParts(storage: Storage, at: number): Parts {
   });
 }
 
-/** The header of a volume that is nothing but LUKS. */
-export function luksPart(storage: Storage): Part {
+/** The structures of a volume that is nothing but LUKS. */
+export function structuresOf(storage: Storage): Promise<Structures> {
   const place = { offset: 0, length: LUKS_HEADER_BYTES };
-  return part('crypto', told('luks.header'), place, { below: luksParts(storage, 0) });
+  const header = part('crypto', told('luks.header'), place, { below: luksParts(storage, 0) });
+  return Promise.resolve({ top: listed([header]), idAt: () => Promise.resolve('') });
 }
 
 function piece(

@@ -76,6 +76,9 @@ export interface Structures {
   idAt(offset: number): Promise<string>;
 }
 
+/** What a node means: its key, the sentence, the section of the specification. */
+export type Told = readonly [key: string, meaning: string, section: string];
+
 /** What all nodes of a kind mean: the sentence, and the section of the specification. */
 export type Meanings = Readonly<Record<string, readonly [meaning: string, section: string]>>;
 
@@ -108,7 +111,7 @@ export type Changes = Partial<Omit<Part, 'value'>> & { readonly value?: Partial<
 /** A node without anything special. */
 export function part(
   step: string,
-  [key, meaning, section]: readonly [key: string, meaning: string, section: string],
+  [key, meaning, section]: Told,
   at: Place,
   changes: Changes = {},
 ): Part {
@@ -125,10 +128,7 @@ const NO_VALUE: StructureValue = {
 };
 
 /** The key, the sentence and the section of a kind of nodes. */
-export function meaningOf<M extends Meanings>(
-  meanings: M,
-  key: keyof M & string,
-): readonly [string, string, string] {
+export function meaningOf<M extends Meanings>(meanings: M, key: keyof M & string): Told {
   const [meaning, section] = meanings[key] ?? ['', ''];
   return [key, meaning, section];
 }
@@ -321,7 +321,7 @@ const LONGEST_TEXT = 4096;
 export function textValue(bytes: Uint8Array): { style: 'text'; text: string } {
   const end = bytes.indexOf(0);
   const shown = bytes.subarray(0, Math.min(LONGEST_TEXT, end < 0 ? bytes.length : end));
-  return { style: 'text', text: new TextDecoder().decode(shown) };
+  return { style: 'text', text: new TextDecoder().decode(shown).trimEnd() };
 }
 
 /** Bytes that are shown of a value that is no number. */

@@ -1,7 +1,9 @@
 /** The structures of an image's file as a tree of nodes, a few of which are made at a time. */
-import type { Disk } from '../formats/format.ts';
+import type { Disk, FormatName } from '../formats/format.ts';
 import { Qcow2Image } from '../formats/qcow2/image.ts';
 import { listed, type Part, type StructureNode, type Structures } from '../formats/structure.ts';
+
+import type { Storage } from '../storage/storage.ts';
 
 export type { StructureNode, StructureValue } from '../formats/structure.ts';
 
@@ -78,11 +80,29 @@ export class StructureTree {
   }
 }
 
+/** What tells of a file as it is. qcow2 has more to go by. */
+type Teller = (storage: Storage) => Promise<Structures>;
+
+const TELLERS: Partial<Record<FormatName, () => Promise<{ structuresOf: Teller }>>> = {
+  bochs: () => import('../formats/bochs/structure.ts'),
+  cloop: () => import('../formats/cloop/structure.ts'),
+  dmg: () => import('../formats/dmg/structure.ts'),
+  luks: () => import('../formats/luks-structure.ts'),
+  parallels: () => import('../formats/parallels/structure.ts'),
+  qcow: () => import('../formats/qcow/structure.ts'),
+  qed: () => import('../formats/qed/structure.ts'),
+  vdi: () => import('../formats/vdi/structure.ts'),
+  vhdx: () => import('../formats/vhdx/structure.ts'),
+  vmdk: () => import('../formats/vmdk/structure.ts'),
+  vpc: () => import('../formats/vpc/structure.ts'),
+};
+
 async function structuresOf(disk: Disk): Promise<Structures> {
   if (disk instanceof Qcow2Image) {
     return (await import('../formats/qcow2/structure.ts')).structuresOf(disk);
   }
-  return NOTHING;
+  const teller = await TELLERS[disk.format]?.();
+  return teller?.structuresOf(disk.storage) ?? NOTHING;
 }
 
 function nodesOf(path: readonly Part[]): StructureNode[] {

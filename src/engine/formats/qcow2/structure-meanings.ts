@@ -1,5 +1,5 @@
 /** What the structures of a qcow2 file mean, where no field table says it, and in which section. */
-import { meaningOf, type FieldKeys } from '../structure.ts';
+import { meaningOf, type FieldKeys, type Told } from '../structure.ts';
 import type {
   BITMAP_ENTRY,
   BITMAPS_EXTENSION,
@@ -95,6 +95,6 @@ export type Qcow2StructureKey =
   | FieldKeys<'qcow2.snapshot.extra', typeof SNAPSHOT_EXTRA>
   | FieldKeys<'qcow2.bitmap', typeof BITMAP_ENTRY>;
 
-export function told(key: keyof typeof MEANINGS): readonly [string, string, string] {
+export function told(key: keyof typeof MEANINGS): Told {
   return meaningOf(MEANINGS, key);
 }

@@ -59,7 +59,7 @@ export const REGION_HEADER_BYTES = 16;
 
 /** A region: section 2.2.3.2. Its identity is before that. */
 export const REGION_ENTRY = struct({
-  fileOffset: bits64le(16, 'Where the region is'),
+  fileOffset: bits64le(16, 'Where the region is', 'offset'),
   length: u32le(24, 'Length of the region', 'bytes'),
   required: u32le(28, 'Bit 0: whoever does not know it must not open the file', 'bits'),
 });
