@@ -1,5 +1,6 @@
 /** All that can be done from here, by its name: what the palette shows. */
-import { planRepair, undoLast } from './changes.ts';
+import { type ChangeKind, changeRows } from './change-kinds.ts';
+import { planRepair, redoLast, undoLast } from './changes.ts';
 import { chooseDestination, chooseFormat } from './convert.ts';
 import { factsAsText } from './facts.ts';
 import { chooseFiles, copyText } from './files.ts';
@@ -122,6 +123,13 @@ function ofImage(image: OpenImage): Action[] {
     const plan = (): unknown => (show(image, 'check'), planRepair(image, ['safe']));
     actions.push(entry('repair', text.repair, plan, 'qemu-img check -r fix mend'));
   }
+  for (const { kind } of changeRows(image).filter(({ reason }) => reason === '')) {
+    const { title, note } = words.part('changing').kinds[kind];
+    actions.push(entry(`change-${kind}`, title, () => change(image, kind), `${kind} ${note}`));
+  }
+  if ((image.opened?.undone.length ?? 0) > 0) {
+    actions.push(entry('redo', text.redo, () => redoLast(image), '', 'Mod+Shift+Z'));
+  }
   if (image.pending !== undefined) {
     actions.push(entry('undo', text.undo, () => undoLast(image), '', 'Mod+Z'));
     actions.push(entry('save', text.save, saveOfCurrent, 'apply commit', 'Mod+S'));
@@ -134,6 +142,11 @@ function ofImage(image: OpenImage): Action[] {
     entry('close', text.close(image.name), () => images.close(image)),
   );
   return actions;
+}
+
+function change(image: OpenImage, kind: ChangeKind): void {
+  image.changes.form = kind;
+  show(image, 'changes');
 }
 
 function conversions(image: OpenImage): Action[] {
@@ -222,6 +235,7 @@ function ofApp({ open, dialog }: FrameActions): Action[] {
   };
   const actions = [
     entry('open', start.open, open, 'Mod+O', 'file browse'),
+    entry('create', start.create, () => images.showNew(), '', 'qemu-img create empty disk'),
     entry('sample', text.sample, async () => images.open([await loadSample()]), '', 'demo example'),
     entry('settings', menu.settings, () => dialog('settings'), '', 'preferences options'),
     entry('help', bar.help, () => dialog('help'), '?', 'keys'),

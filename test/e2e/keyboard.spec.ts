@@ -71,6 +71,7 @@ test('single keys can be turned off', async ({ page }) => {
   await start(page);
   await openImage(page, SAMPLE);
   await page.getByTestId('menu').click();
+  await page.getByTestId('settings').click();
   await page.getByRole('checkbox', { name: /Single-key/ }).uncheck();
   await page.keyboard.press('Escape');
   await page.keyboard.press('4');
@@ -82,8 +83,42 @@ test('the tabs move by arrows', async ({ page }) => {
   await openImage(page, SAMPLE);
   await page.getByRole('tab', { name: 'Overview' }).focus();
   await page.keyboard.press('ArrowRight');
-  await expect(page.getByRole('tab', { name: 'Check', exact: true })).toBeFocused();
+  await expect(page.getByRole('tab', { name: 'Map', exact: true })).toBeFocused();
   await page.keyboard.press('End');
-  await expect(page.getByRole('tab', { name: 'Changes' })).toBeFocused();
-  await expect(page.getByTestId('no-changes')).toBeVisible();
+  await expect(page.getByRole('tab', { name: 'Console' })).toBeFocused();
+  await expect(page.getByTestId('console-input')).toBeVisible();
+});
+
+test('saving, undoing and making again by keys', async ({ page }) => {
+  await start(page);
+  await openImage(page, SAMPLE);
+  await page.keyboard.press('Control+s');
+  await expect(page.getByTestId('convert-start')).toBeVisible();
+  await page.keyboard.press('4');
+  await page.getByTestId('plan-repair').click();
+  await page.getByTestId('add-repair').click();
+  await page.getByTestId('save-form').waitFor();
+  await page.keyboard.press('1');
+  await page.keyboard.press('Control+s');
+  await expect(page.getByTestId('save-changes')).toBeFocused();
+  await page.keyboard.press('1');
+  await page.keyboard.press('Control+z');
+  await expect(page.getByTestId('changes-tray')).toHaveCount(0);
+  await page.keyboard.press('Control+Shift+z');
+  await expect(page.getByTestId('changes-tray')).toBeVisible();
+});
+
+test('on a narrow screen the row of tabs says that there are more, and follows', async ({
+  page,
+}) => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await start(page);
+  await openImage(page, SAMPLE);
+  await expect(page.getByTestId('tabs-more')).toBeVisible();
+  await expect(page.getByTestId('tabs-back')).toHaveCount(0);
+  await page.keyboard.press('9');
+  await expect(page.getByRole('tab', { name: 'Console' })).toBeInViewport({ ratio: 1 });
+  await expect(page.getByTestId('tabs-more')).toHaveCount(0);
+  await page.getByTestId('tabs-back').click();
+  await expect(page.getByTestId('tabs-more')).toBeVisible();
 });
