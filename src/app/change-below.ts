@@ -1,6 +1,6 @@
 /** Changes that concern two images: another base below one, and what one commits into its base. */
-import type { Edit, FormatName } from '../worker/api.ts';
-import { addEdits } from './changes.ts';
+import type { Edit, Foresight, FormatName } from '../worker/api.ts';
+import { addEdits, foresee } from './changes.ts';
 import { chooseFiles, type Chosen, isSameFile } from './files.ts';
 import { images } from './images.svelte.ts';
 import type { OpenImage } from './open-image.svelte.ts';
@@ -102,7 +102,10 @@ export function committedInto({ changes }: OpenImage): OpenImage[] {
   return images.list.filter(({ key }) => changes.committed.includes(key));
 }
 
-/** After a commit was saved: the overlay, over the base as it is now, gets emptied as a change. */
+/**
+ * After a commit was saved: the overlay, over the base as it is now, gets emptied as a change. Where
+ * the guest would notice, the person is asked.
+ */
 export async function emptyAfterCommit(base: OpenImage, overlay: OpenImage): Promise<void> {
   const { given } = overlay.files;
   const { name } = base.chosen.file;
@@ -113,5 +116,19 @@ export async function emptyAfterCommit(base: OpenImage, overlay: OpenImage): Pro
   await images.readAgain(overlay);
   images.show(overlay);
   images.showPanel('changes');
-  await addEdits(overlay, [{ kind: 'empty' }]);
+  const found = await foresee(overlay, EMPTY).catch(() => undefined);
+  if (found?.different === 0) await addEdits(overlay, [EMPTY]);
+  else overlay.changes.emptying = found ?? NOTHING_KNOWN;
+}
+
+const EMPTY: Edit = { kind: 'empty' };
+const NOTHING_KNOWN: Foresight = {
+  ...{ repair: undefined, freed: undefined, resize: undefined },
+  ...{ takes: undefined, different: undefined },
+};
+
+/** Empties it, whatever the guest reads then. */
+export async function emptyAnyway(overlay: OpenImage): Promise<void> {
+  overlay.changes.emptying = undefined;
+  await addEdits(overlay, [EMPTY]);
 }

@@ -1,5 +1,6 @@
 import type {
   CompareResult,
+  Foresight,
   ImageInfo,
   LeftBehind,
   MadeEdit,
@@ -78,6 +79,8 @@ export class ChangesState {
   form = $state<ChangeKind>();
   /** Key of the open image that is to be the new base; undefined: none. */
   newBase = $state<number>();
+  /** What emptying would do, where the person has to decide after all. */
+  emptying = $state.raw<Foresight>();
   compare = $state.raw(new CompareState());
   freed = $state.raw(new FreedState());
   repair = $state.raw(new RepairState());

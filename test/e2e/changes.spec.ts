@@ -111,7 +111,7 @@ async function readBehind(page: Page, name: string): Promise<string> {
 }
 
 async function takeSnapshot(page: Page, name: string): Promise<void> {
-  await showPanel(page, 'Overview');
+  await showPanel(page, 'Snapshots');
   await page.getByTestId('create-snapshot').click();
   await page.getByTestId('snapshot-name').fill(name);
   await page.getByTestId('snapshot-go').click();
@@ -165,6 +165,7 @@ test('changes are collected, taken back with Ctrl+Z, discarded, and asked about'
   await start(page);
   await openImage(page, SAMPLE);
   await takeSnapshot(page, 'one');
+  await showPanel(page, 'Overview');
   await page.getByTestId('resize').click();
   await page.getByTestId('resize-amount').fill('48');
   await page.getByTestId('resize-go').click();
@@ -172,6 +173,11 @@ test('changes are collected, taken back with Ctrl+Z, discarded, and asked about'
   await expect(page.locator('[data-fact=virtual-size]')).toContainText('48 MiB');
   await page.keyboard.press('Control+z');
   await expect(page.getByTestId('changes-tray')).toContainText('1 change,');
+  await page.keyboard.press('Control+Shift+z');
+  await expect(page.getByTestId('changes-tray')).toContainText('2 changes');
+  await page.keyboard.press('Control+z');
+  await expect(page.getByTestId('changes-tray')).toContainText('1 change,');
+  await showPanel(page, 'Snapshots');
   await expect(page.getByTestId('snapshots')).toContainText('one');
 
   await page.getByRole('button', { name: 'Close sample.qcow2' }).click();
@@ -196,6 +202,7 @@ test('snapshots: going back keeps the present state, deleting says what it frees
 }) => {
   await start(page);
   await openImage(page, SAMPLE);
+  await showPanel(page, 'Snapshots');
   await page.getByTestId('delete-snapshot').first().click();
   await expect(page.getByTestId('would-free')).toContainText(/Frees .+ inside the file/);
   await page.keyboard.press('Escape');
@@ -285,6 +292,7 @@ test('two tabs: one writes, the other is told and reads again', async ({ page, c
   const notice = other.getByTestId('file-changed');
   await expect(notice).toBeVisible();
   await notice.getByRole('button', { name: 'Read again' }).click();
+  await showPanel(other, 'Snapshots');
   await expect(other.getByTestId('snapshots')).toContainText('first');
   await expect(notice).toHaveCount(0);
 });

@@ -33,7 +33,7 @@ export const enChanging = {
 
   /** Why something cannot be done. */
   reasons: {
-    format: (name: string) => `Images of the format ${name} have nothing of this.`,
+    format: (name: string) => `The format ${name} has none.`,
     resize: (name: string) =>
       `Images of the format ${name} cannot be resized in place. Convert it to a new disk instead.`,
     rebase: (name: string) => `Only qcow2 and QED images can do this. This one is ${name}.`,
@@ -106,6 +106,9 @@ export const enChanging = {
     afterCopy: (overlay: string, base: string) =>
       `The changed copy has to take the place of “${base}” before “${overlay}” is emptied.`,
     afterGo: (overlay: string) => `Empty “${overlay}”`,
+    doubtTitle: (overlay: string) => `“${overlay}” was not emptied`,
+    doubtGo: (overlay: string) => `Empty “${overlay}” all the same`,
+    doubtLeave: 'Leave it as it is',
   },
 
   backing: {

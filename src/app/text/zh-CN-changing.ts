@@ -17,13 +17,13 @@ export const zhChanging: ChangingText = {
   values: {
     noBase: '无后备文件',
     bitmaps: (n) => `${n} 个位图`,
-    slots: (used, all) => `已用 ${used} 个槽，共 ${all} 个`,
+    slots: (used, all) => `${used} / ${all} 个槽`,
   },
   snapshots: '创建、回到或删除快照',
   repair: '修复检查发现的问题',
 
   reasons: {
-    format: (name) => `${name} 格式的镜像没有此项。`,
+    format: (name) => `${name} 格式没有此项。`,
     resize: (name) => `${name} 格式的镜像无法直接调整大小。请改为转换成新的磁盘。`,
     rebase: (name) => `只有 qcow2 和 QED 镜像支持此操作，此镜像为 ${name}。`,
     dataFile: '其内容在另一个文件中，该文件也必须随之更改。',
@@ -90,6 +90,9 @@ export const zhChanging: ChangingText = {
     after: '它的全部内容都已在此镜像中。清空后它几乎不占空间，显示的内容相同。',
     afterCopy: (overlay, base) => `清空“${overlay}”之前，必须先用更改后的副本替换“${base}”。`,
     afterGo: (overlay) => `清空“${overlay}”`,
+    doubtTitle: (overlay) => `尚未清空“${overlay}”`,
+    doubtGo: (overlay) => `仍要清空“${overlay}”`,
+    doubtLeave: '保持原样',
   },
 
   backing: {
