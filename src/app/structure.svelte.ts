@@ -95,6 +95,11 @@ export class StructureView {
     return (space === 'file' ? info?.fileSize : info?.virtualSize) ?? 0;
   }
 
+  /** Whether there is anything at an address that something points to. */
+  isThere(target: NonNullable<StructureNode['value']>['target']): boolean {
+    return target !== undefined && target.offset < this.sizeOf(target.space);
+  }
+
   /** The selected bytes; their number is 0 only where there are none at all. */
   readonly selection = $derived.by(() => ({
     offset: Math.min(this.anchor, this.cursor),
