@@ -8,20 +8,39 @@ export interface Completion {
   candidates: string[];
 }
 
+const COMMON = ['-f', '--object', '--image-opts'];
 const COMMANDS: Record<string, readonly string[]> = {
-  info: ['--output=json', '--output=human', '--backing-chain', '-f', '-U'],
-  check: ['--output=json', '--output=human', '-q', '-f', '-U'],
-  map: ['--output=json', '--output=human', '--start-offset=', '--max-length=', '-f', '-U'],
-  checksum: ['--file', '--expect=', '--output=json', '--output=human', '-l', '-p', '-f', '-U'],
-  compare: ['-s', '-q', '-p', '-f', '-F', '-U'],
-  convert: ['-O', '-f', '-p', '-q', '-S', '-U', '-l', '--salvage'],
-  measure: ['--output=json', '--output=human', '--size', '-O', '-o', '-l', '-f', '-U'],
-  dd: ['if=', 'of=', 'bs=', 'count=', 'skip=', '-f', '-O', '-U'],
-  bench: ['-c', '-d', '-s', '-S', '-o', '-f', '-U'],
-  snapshot: ['-l', '-U'],
+  accepts: ['--for=', '--output=json', '--output=human', '-U', ...COMMON],
+  amend: ['-o', '-p', '-q', '--force', ...COMMON],
+  bench: ['-c', '-d', '-s', '-S', '-o', '-w', '-U', ...COMMON],
+  bitmap: [
+    ...['--add', '--remove', '--clear', '--enable', '--disable', '--merge'],
+    ...['-g', '-b', '-F', ...COMMON],
+  ],
+  check: ['--output=json', '--output=human', '-r', '-q', '-U', '--repair-plan', ...COMMON],
+  checksum: ['--file', '--expect=', '--sums=', '--output=json', '-l', '-p', '-U', ...COMMON],
+  commit: ['-b', '-d', '-p', '-q', ...COMMON],
+  compare: ['-s', '-q', '-p', '-F', '-U', ...COMMON],
+  convert: [
+    ...['-O', '-o', '-c', '-p', '-q', '-S', '-U', '-l', '-B', '-F', '-n', '-m', '-W'],
+    ...['--salvage', '--verify', '--snapshots', '--bitmaps', '--for=', '--target-is-zero'],
+    ...COMMON,
+  ],
+  create: ['-b', '-F', '-o', '-u', '-q', ...COMMON],
+  dd: ['if=', 'of=', 'bs=', 'count=', 'skip=', '-O', '-U', ...COMMON],
+  info: ['--output=json', '--output=human', '--backing-chain', '-U', ...COMMON],
+  map: ['--output=json', '--output=human', '--start-offset=', '--max-length=', '-U', ...COMMON],
+  measure: ['--output=json', '--output=human', '--size', '-O', '-o', '-l', '-U', ...COMMON],
+  rebase: ['-b', '-F', '-u', '-c', '-p', '-q', ...COMMON],
+  resize: ['--shrink', '--preallocation=', '-q', ...COMMON],
+  snapshot: ['-l', '-c', '-a', '-d', '-q', '-U', ...COMMON],
+  undo: ['-q'],
 };
 const GLOBAL = [...Object.keys(COMMANDS), '--help', '--version'];
-const FORMATS = ['qcow2', 'raw'];
+const FORMATS = [
+  ...['qcow2', 'raw', 'vmdk', 'vpc', 'vhdx', 'vdi', 'qed', 'qcow', 'parallels', 'luks'],
+  ...['dmg', 'cloop', 'bochs'],
+];
 
 /** Whether a line may begin with this word: the program, or what follows it. */
 export function isCommand(word: string): boolean {

@@ -2,6 +2,7 @@ import { showChanged } from './changes.ts';
 import { complete, isCommand, type Completion } from './completion.ts';
 import { images } from './images.svelte.ts';
 import { jobs, type RunningJob } from './jobs.svelte.ts';
+import { pastedLines } from './pasted-lines.ts';
 import { explain, toProblem } from './problem.ts';
 import { hideSecrets } from './secrets.ts';
 import { stored } from './stored.svelte.ts';
@@ -27,6 +28,8 @@ class ConsoleSession {
   cut = $state(false);
   job = $state.raw<RunningJob>();
   input = $state('');
+  /** Lines that wait for the one in the prompt. */
+  #next: string[] = [];
   #history: string[] = [];
   #position = 0;
   #keys = 0;
@@ -53,8 +56,9 @@ class ConsoleSession {
 
   /** Runs a line; the one in the prompt when none is given. */
   async run(given = this.input): Promise<void> {
-    const line = given.trim();
+    const [line = '', ...more] = pastedLines(given);
     if (line === '' || this.job !== undefined) return;
+    this.#next = [...more, ...this.#next];
     this.input = '';
     // Neither the history nor the screen keeps a passphrase.
     const shown = hideSecrets(line);
@@ -64,6 +68,15 @@ class ConsoleSession {
     if (first === 'clear') return this.clear();
     if (!isCommand(first)) return this.#print('err', words.image.console.onlyQemuImg(first));
     await this.#runCommand(line, shown);
+    // What was pasted below it waits in the prompt: it runs when the person says so.
+    if (this.input === '') this.input = this.#next.shift() ?? '';
+  }
+
+  /** Takes several lines that were pasted: the first into the prompt, the others after it. */
+  paste(text: string): void {
+    const [first = '', ...more] = pastedLines(text);
+    this.input = first;
+    this.#next = more;
   }
 
   async #runCommand(line: string, shown: string): Promise<void> {

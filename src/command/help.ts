@@ -18,10 +18,12 @@ Looks into disk images, checks them and copies them out.
 
 Command syntax:
   accepts [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--for=destination] [-U] filename
+  amend [--object objectdef] [--image-opts] [-p] [-q] [-f fmt] [-t cache] [--force] [--undo undo_file] -o options filename
   bench [--image-opts] [-c count] [-d depth] [-f fmt] [-i aio] [-n] [-o offset] [-q] [-s buffer_size] [-S step_size] [-t cache] [-U] filename
   bitmap [--object objectdef] [--image-opts] [-f fmt] [--undo undo_file] (--add | --remove | --clear | --enable | --disable | --merge source)... [-b source_file [-F source_fmt]] [-g granularity] filename bitmap
   check [--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all] [--recover] [--undo undo_file]] [--repair-plan] [-T src_cache] [-U] filename
   checksum [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [-l snapshot] [-p] [-q] [-U] [--file] [--expect=digest | --sums=list] filename
+  commit [--object objectdef] [--image-opts] [-q] [-f fmt] [-t cache] [-b base] [-r rate_limit] [-d] [-p] filename
   compare [--object objectdef] [--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
   convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [-U] [-C] [-c] [-p] [-q] [-n] [-r rate_limit] [--salvage | --verify] [--snapshots] [--for=destination] [-B backing_file [-F backing_fmt]] [--bitmaps [--skip-broken-bitmaps]] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
   create [--object objectdef] [-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]
@@ -29,6 +31,8 @@ Command syntax:
   info [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
   map [--object objectdef] [--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] [--bitmap=name] [--output=ofmt] [-U] filename
   measure [--object objectdef] [--image-opts] [--output=ofmt] [-O output_fmt] [-o options] [--size N | [-f fmt] [-l snapshot] [-U] filename]
+  rebase [--object objectdef] [--image-opts] [-U] [-q] [-f fmt] [-t cache] [-T src_cache] [-p] [-u] [-c] [--undo undo_file] -b backing_file [-F backing_fmt] filename
+  resize [--object objectdef] [--image-opts] [-f fmt] [--preallocation=prealloc] [-q] [--shrink] [--undo undo_file] filename [+ | -]size
   snapshot [--object objectdef] [--image-opts] [-U] [-q] [--undo undo_file] [-l | -a snapshot | -c snapshot | -d snapshot] filename
   undo [-q] [--undo undo_file] filename undo_file
 

@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { SAMPLE, SAMPLE_FACTS } from './images.ts';
 import { openImage, runLine, sha256, showPanel, start } from './page.ts';
@@ -40,4 +44,39 @@ test('mistakes are answered, not punished', async ({ page }) => {
   await page.getByTestId('console-input').fill('<b>qemu</b>');
   await page.getByTestId('console-input').press('Enter');
   await expect(page.getByTestId('console-output')).toContainText('<b>qemu</b>');
+});
+
+test('a tutorial, pasted: the change waits, the file for VMware is made', async ({ page }) => {
+  const folder = mkdtempSync(join(tmpdir(), 'console-'));
+  await start(page);
+  await openImage(page, SAMPLE);
+  await showPanel(page, 'Console');
+  const tutorial = `# Make room first
+$ sudo qemu-img resize /var/lib/libvirt/images/sample.qcow2 +64M
+$ qemu-img convert -O vmdk \\
+    sample.qcow2 out.vmdk
+`;
+  const input = page.getByTestId('console-input');
+  await input.evaluate((element, text) => {
+    const data = new DataTransfer();
+    data.setData('text', text);
+    const event = new ClipboardEvent('paste', { clipboardData: data, cancelable: true });
+    element.dispatchEvent(event);
+  }, tutorial);
+  const output = page.getByTestId('console-output');
+  await expect(input).toHaveValue('qemu-img resize /var/lib/libvirt/images/sample.qcow2 +64M');
+  await input.press('Enter');
+  await expect(output).toContainText('Nothing was written to its file', { timeout: 20_000 });
+  await expect(input).toHaveValue(/^qemu-img convert -O vmdk/);
+  await input.press('Enter');
+  await expect(output.getByText(/exit code 0/)).toHaveCount(2, { timeout: 20_000 });
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Save out.vmdk' }).click();
+  const made = await (await download).path();
+  copyFileSync(SAMPLE, join(folder, 'sample.qcow2'));
+  execFileSync('qemu-img', ['resize', join(folder, 'sample.qcow2'), '+64M']);
+  execFileSync('qemu-img', ['compare', '-F', 'vmdk', join(folder, 'sample.qcow2'), made]);
+  await page.getByRole('tab', { name: 'Changes' }).click();
+  await expect(page.getByTestId('pending').locator('li')).toHaveText(/qemu-img resize/);
+  rmSync(folder, { recursive: true, force: true });
 });
