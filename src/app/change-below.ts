@@ -25,13 +25,14 @@ export function overlaysOf(base: OpenImage): OpenImage[] {
 /** An open image that might become the base, and why it cannot; '' when it can. */
 export interface BaseChoice {
   image: OpenImage;
-  problem: '' | 'above' | 'unsaved' | 'incomplete';
+  problem: '' | 'closed' | 'above' | 'unsaved' | 'incomplete';
 }
 
-/** All open images but this one. */
+/** All images that are there but this one. */
 export function baseChoices(image: OpenImage): BaseChoice[] {
-  const others = images.list.filter((one) => one !== image && one.opened !== undefined);
+  const others = images.list.filter((one) => one !== image);
   return others.map((one) => {
+    if (one.opened === undefined) return { image: one, problem: 'closed' };
     if (sitsOn(one, image)) return { image: one, problem: 'above' };
     if (one.unsaved > 0) return { image: one, problem: 'unsaved' };
     return { image: one, problem: one.gap === undefined ? '' : 'incomplete' };

@@ -36,6 +36,8 @@ export class RepairState {
 
 /** Two states of a disk and what they differ in; undefined is the disk as it is now. */
 export class CompareState {
+  /** They were chosen, by the person or for them. */
+  chosen = $state(false);
   first = $state.raw<SnapshotChoice>();
   second = $state.raw<SnapshotChoice>();
   job = $state.raw<RunningJob>();

@@ -84,6 +84,7 @@ export function compareWithNow(image: OpenImage, snapshot: Snapshot): void {
   const state = image.changes.compare;
   state.first = choiceOf(snapshot);
   state.second = undefined;
+  state.chosen = true;
   forgetComparison(image);
 }
 

@@ -140,6 +140,11 @@ test('another image below, under another name: the guest reads the same', async 
   await start(page);
   await openByPicker(page, [top, middle, base]);
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('top.qcow2');
+  // Nothing but the person knows that its bytes are a disk.
+  await page.getByRole('button', { name: 'base.raw', exact: true }).click();
+  await page.getByRole('button', { name: 'Open as a raw disk' }).click();
+  await page.getByTestId('overview').waitFor();
+  await page.getByRole('button', { name: 'top.qcow2', exact: true }).click();
   await openForm(page, 'rebase');
   await page.getByTestId('rebase-onto').selectOption({ label: 'base.raw (raw)' });
   await expect(page.getByTestId('foreseen')).toContainText('Takes over');

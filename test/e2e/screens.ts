@@ -184,6 +184,7 @@ export const SCREENS: Screen[] = [
   {
     name: 'taking a snapshot',
     show: async (page) => {
+      await panel(page, 5);
       await page.getByTestId('create-snapshot').click();
       await expect(page.getByTestId('snapshot-name')).toBeFocused();
     },
@@ -200,6 +201,7 @@ export const SCREENS: Screen[] = [
     name: 'another size that cuts a partition',
     show: async (page) => {
       await page.keyboard.press('Escape');
+      await panel(page, 0);
       await page.getByTestId('resize').click();
       await page.getByTestId('resize-amount').fill('5');
       await expect(page.getByTestId('resize-says')).toContainText('Partition 1');
@@ -279,8 +281,34 @@ export const SCREENS: Screen[] = [
     },
   },
   {
+    name: 'the panel of snapshots',
+    show: async (page) => {
+      await panel(page, 5);
+      await page.getByTestId('compare-go').click();
+      await page.getByTestId('comparison').waitFor();
+    },
+  },
+  {
+    name: 'the changes that can be made',
+    show: async (page) => {
+      await panel(page, 6);
+      await page.getByTestId('change-bitmaps').locator('summary').click();
+      await page.getByTestId('bitmap-new-name').fill('tuesday');
+      await page.evaluate(() => scrollTo(0, 0));
+    },
+  },
+  {
+    name: 'other options of the format',
+    show: async (page) => {
+      await page.getByTestId('change-options').locator('summary').click();
+      await page.getByTestId('options-lazy').selectOption('on');
+      await page.evaluate(() => scrollTo(0, 0));
+    },
+  },
+  {
     name: 'the conversion of a snapshot',
     show: async (page) => {
+      await panel(page, 5);
       await page.getByTestId('convert-snapshot').first().click();
       await expect(page.getByTestId('convert-which')).toBeVisible();
     },

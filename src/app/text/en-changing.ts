@@ -78,6 +78,7 @@ export const enChanging = {
     none: 'Nothing',
     open: 'Open another image…',
     problems: {
+      closed: 'could not be opened; if it is a raw disk, say so there',
       above: 'lies above this image',
       unsaved: 'has changes that are not saved',
       incomplete: 'is not complete itself',

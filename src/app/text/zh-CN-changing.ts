@@ -65,6 +65,7 @@ export const zhChanging: ChangingText = {
     none: '无',
     open: '打开另一个镜像…',
     problems: {
+      closed: '无法打开；如果它是原始磁盘，请在该标签页中说明',
       above: '位于此镜像之上',
       unsaved: '有未保存的更改',
       incomplete: '自身不完整',
