@@ -3,6 +3,7 @@ import { made, SAMPLE, SAMPLE_FACTS } from './images.ts';
 import { convertAndDownload, openImage, runLine, sha256, showPanel, start } from './page.ts';
 
 test('the first minute, and the same again without network', async ({ page, context }) => {
+  test.setTimeout(120_000);
   await start(page);
   await expect(page.getByTestId('offline-ready')).toBeVisible({ timeout: 20_000 });
 
@@ -13,6 +14,11 @@ test('the first minute, and the same again without network', async ({ page, cont
         'qcow2 v3 · 64 MiB disk · 192 KiB file · 1 snapshot',
       );
       await expect(page.getByTestId('health')).toContainText('Wasted space (1 cluster)');
+      // The address still names the panel of before.
+      await showPanel(page, 'Overview');
+      await expect(page.getByTestId('in-short')).toContainText('1 partition: ext4', {
+        timeout: 20_000,
+      });
 
       await showPanel(page, 'Check');
       await expect(page.getByTestId('check-verdict')).toContainText('Wasted space (1 cluster)');
@@ -22,8 +28,18 @@ test('the first minute, and the same again without network', async ({ page, cont
       await expect(page.locator('[data-count=leaks]')).toHaveText('1');
       await expect(page.locator('[data-count=exit]')).toHaveText('3');
 
+      const copy = `mended-${network}.qcow2`;
+      await page.getByTestId('plan-repair').click();
+      await page.getByTestId('add-repair').click();
+      await page.getByTestId('way-browser').check();
+      await page.getByTestId('copy-name').fill(copy);
+      await page.getByTestId('save-changes').click();
+      await page.getByTestId('open-copy').click();
+      await expect(page.getByRole('heading', { level: 1 })).toHaveText(copy);
+      await expect(page.getByTestId('health')).toContainText('Healthy');
+
       const download = await convertAndDownload(page);
-      expect(download.suggestedFilename()).toBe('sample.raw');
+      expect(download.suggestedFilename()).toBe(`mended-${network}.raw`);
       expect(await sha256(download)).toBe(SAMPLE_FACTS.raw.sha256);
       await expect(page.getByTestId('convert-verified')).toHaveText(/identical/);
     });
