@@ -359,6 +359,24 @@ export const SCREENS: Screen[] = [
   },
   { name: 'help', show: (page) => dialog(page, 'help') },
   { name: 'privacy', show: (page) => dialog(page, 'privacy') },
+  {
+    name: 'settings',
+    show: async (page) => {
+      await page.keyboard.press('Escape');
+      await page.getByTestId('menu').click();
+      await page.getByTestId('settings').click();
+      await page.getByTestId('setting-ask').waitFor();
+    },
+  },
+  {
+    name: 'palette',
+    show: async (page) => {
+      await page.keyboard.press('Escape');
+      await page.keyboard.press('Control+k');
+      await page.getByTestId('palette-input').fill('o');
+      await page.getByRole('option').first().waitFor();
+    },
+  },
 ];
 
 async function panel(page: Page, index: number): Promise<void> {
