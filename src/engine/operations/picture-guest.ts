@@ -28,11 +28,17 @@ export interface GuestPlace {
 const RAW_CELL = 64 * KIB;
 const SMALL_CELL = 4 * KIB;
 const SMALL = 16 * MIB;
+/** A picture of fewer cells is finer than the blocks of its format. */
+const FEW_CELLS = 4096;
 
 /** Bytes of the smallest cell of a disk. */
-export function cellSizeOf({ clusterSize, size }: Disk): number {
-  if (clusterSize > 0) return clusterSize;
-  return size < SMALL ? SMALL_CELL : RAW_CELL;
+export function cellSizeOf({ clusterSize, size, format }: Disk): number {
+  if (clusterSize === 0) return size < SMALL ? SMALL_CELL : RAW_CELL;
+  let cell = clusterSize;
+  // Their blocks are large, and differencing ones tell sectors of them apart.
+  const isBlocks = format === 'vpc' || format === 'vhdx';
+  while (isBlocks && cell > RAW_CELL && cell % 2 === 0 && size / cell < FEW_CELLS) cell /= 2;
+  return cell;
 }
 
 /** @throws ImageError cancelled and those of reading */

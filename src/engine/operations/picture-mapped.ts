@@ -148,8 +148,12 @@ export class MappedFile {
     let at = from;
     while (at < this.size) {
       const pieces = await this.#collect(at, walk);
-      const stretches = new Stretches(this.#disk, at, Math.min(pieces.end, this.size));
-      for (const index of pieces.sorted()) {
+      const order = pieces.sorted();
+      // The first stretch is told from its beginning on; further walks go on where the last ended.
+      const first = pieces.starts[order[0] ?? -1] ?? at;
+      const begin = at === from ? Math.min(at, first) : at;
+      const stretches = new Stretches(this.#disk, begin, Math.min(pieces.end, this.size));
+      for (const index of order) {
         stretches.add(pieces, index);
         if (stretches.list.length < AT_ONCE) continue;
         yield* this.#hand(stretches.take(), all, (isAll &&= all.length < this.#most));

@@ -108,11 +108,7 @@ export class PictureBuilder {
   }
 
   #close(index: number): void {
-    let most = 0;
-    for (let kind = 1; kind < this.#tally.length; kind++) {
-      if ((this.#tally[kind] as number) > (this.#tally[most] as number)) most = kind;
-    }
-    this.#cells[index] = most | this.#flags;
+    this.#cells[index] = largest(this.#tally) | this.#flags;
     this.#tally.fill(0);
     this.#flags = 0;
   }
@@ -143,43 +139,68 @@ class Coarsen {
   /** How much of a whole cell the last one is. */
   readonly #lastWeight: number;
   readonly #tally = new Float64Array(CELL_KINDS.length);
+  /** The level that was made last, and which of its cells stand for cells that are all alike. */
+  #above: Uint8Array;
+  #isEven: Uint8Array | undefined;
 
   constructor(cells: Uint8Array, lastWeight: number) {
     this.#cells = cells;
+    this.#above = cells;
     this.#lastWeight = lastWeight;
   }
 
+  /** The next level, one cell of which stands for `factor` of the finest. */
   async by(factor: number, walk: Walk): Promise<Uint8Array<ArrayBuffer>> {
+    const above = this.#above;
     const cells = this.#cells;
-    const level = new Uint8Array(Math.ceil(cells.length / factor));
-    const atOnce = Math.max(1, AT_ONCE / factor);
+    const level = new Uint8Array(Math.ceil(above.length / FACTOR));
+    const isEven = new Uint8Array(level.length);
     for (let at = 0; at < level.length; at++) {
-      level[at] = this.#cell(at * factor, Math.min((at + 1) * factor, cells.length));
-      if (at % atOnce === 0) await walk.passed(0);
+      if (this.#isAlike(at * FACTOR)) {
+        level[at] = above[at * FACTOR] as number;
+        isEven[at] = 1;
+      } else {
+        level[at] = this.#most(at * factor, Math.min((at + 1) * factor, cells.length));
+      }
+      if (at % AT_ONCE === 0) await walk.passed(0);
     }
+    this.#above = level;
+    this.#isEven = isEven;
     return level;
   }
 
-  #cell(from: number, to: number): number {
+  /** Whether the cells of the level above from `from` on stand for nothing but the same. */
+  #isAlike(from: number): boolean {
+    const above = this.#above;
+    const first = above[from];
+    const to = Math.min(from + FACTOR, above.length);
+    for (let at = from; at < to; at++) {
+      if (above[at] !== first || this.#isEven?.[at] === 0) return false;
+    }
+    return true;
+  }
+
+  #most(from: number, to: number): number {
     const cells = this.#cells;
-    const first = cells[from] as number;
-    let at = from + 1;
-    while (at < to && cells[at] === first) at++;
-    if (at === to) return first;
     const tally = this.#tally.fill(0);
     let flags = 0;
-    for (at = from; at < to; at++) {
+    for (let at = from; at < to; at++) {
       const cell = cells[at] as number;
       const weight = at === cells.length - 1 ? this.#lastWeight : 1;
       tally[cell & KIND_MASK] = (tally[cell & KIND_MASK] as number) + weight;
       flags |= cell;
     }
-    let most = 0;
-    for (let kind = 1; kind < tally.length; kind++) {
-      if ((tally[kind] as number) > (tally[most] as number)) most = kind;
-    }
-    return most | (flags & (HAS_LEAK | HAS_DAMAGE));
+    return largest(tally) | (flags & (HAS_LEAK | HAS_DAMAGE));
   }
+}
+
+/** The kind that there is most of; of equals the first. */
+function largest(tally: Float64Array): number {
+  let most = 0;
+  for (let kind = 1; kind < tally.length; kind++) {
+    if ((tally[kind] as number) > (tally[most] as number)) most = kind;
+  }
+  return most;
 }
 
 /** A walk that reports progress, lets events in and stops when asked to. */

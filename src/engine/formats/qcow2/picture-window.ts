@@ -265,8 +265,9 @@ class Cells {
         continue;
       }
       const counted = counts[at] as number;
-      if (stored < counted || owner >= CLASH) this.#cells[at] = DAMAGED;
-      else this.#cells[at] = (OWNER_CELLS[owner] as number) | (stored > counted ? HAS_LEAK : 0);
+      const isDamaged = stored < counted || owner >= CLASH;
+      const cell = isDamaged ? DAMAGED : (OWNER_CELLS[owner] as number);
+      this.#cells[at] = stored > counted ? cell | HAS_LEAK : cell;
     }
   }
 

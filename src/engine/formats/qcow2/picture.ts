@@ -60,6 +60,7 @@ export class Qcow2Picture {
   /** The runs from `offset` (bytes) on, at most so many. @throws as {@link cells} */
   async runs(offset: number, most: number, walk: Walk): Promise<PictureRun[]> {
     const runs: PictureRun[] = [];
+    if (offset >= this.size) return runs;
     let cluster = Math.floor(offset / this.clusterSize);
     while (cluster < this.#clusters) {
       const window = await this.#windowAt(cluster, walk);
