@@ -59,12 +59,13 @@ export function readExfat(first: Uint8Array): Recognised | undefined {
 
 /** What lies before the clusters, and the percentage of these that is in use. */
 function usedOf(
-  { clusters, percent, heapOffset }: ReturnType<typeof BOOT.read>,
+  { sectors, clusters, percent, heapOffset }: ReturnType<typeof BOOT.read>,
   sectorSize: number,
   clusterSize: number,
 ): number | undefined {
   if (percent > 100) return undefined;
-  return heapOffset * sectorSize + Math.round((clusters * percent) / 100) * clusterSize;
+  const used = heapOffset * sectorSize + Math.round((clusters * percent) / 100) * clusterSize;
+  return used <= sectors * sectorSize ? used : undefined;
 }
 
 function isDamaged(first: Uint8Array, sectorSize: number): boolean {

@@ -22,6 +22,7 @@ const SUPER = struct({
   firstBlock: u32le(20, 'First block with data: 1 for blocks of 1 KiB, else 0'),
   logBlockSize: u32le(24, 'Block size as 2^(10 + n)', 'bits'),
   blocksPerGroup: u32le(32, 'Blocks of a group'),
+  clustersPerGroup: u32le(36, 'What a group has bits for: blocks, or clusters of them'),
   magic: u16le(56, 'Signature', 'bytes'),
   state: u16le(58, 'Cleanly unmounted, has errors', 'bits'),
   compat: u32le(92, 'Features that may be ignored', 'bits'),
@@ -63,7 +64,7 @@ export function readExt(first: Uint8Array): Recognised | undefined {
     values.blocksLow + values.blocksHigh > 0 &&
     values.firstBlock <= 1 &&
     values.blocksPerGroup > 0 &&
-    values.blocksPerGroup <= 8 * blockSize * 16;
+    values.clustersPerGroup <= 8 * blockSize;
   if (!isSane || (values.incompat & IS_JOURNAL) !== 0) return undefined;
   const isLong = (values.incompat & IS_64_BIT) !== 0;
   const size = bytesOf(values.blocksLow + (isLong ? values.blocksHigh * TWO_32 : 0), blockSize);
