@@ -13,8 +13,8 @@ type Partition = Table['partitions'][number];
 const MIB = 1024 * 1024;
 const SECTOR = 512;
 
-/** Free room that is shorter is there for alignment, bytes. */
-const LEAST_FREE = MIB;
+/** Free room up to this is there for alignment, bytes. */
+const MOST_PADDING = MIB;
 
 /** A part of the disk, bytes. */
 export interface DiskPart {
@@ -74,7 +74,7 @@ function partOf(partition: Partition, inside: DiskPart['inside'], index: number)
 }
 
 function addFree(parts: DiskPart[], start: number, end: number): void {
-  if (end - start < LEAST_FREE) return;
+  if (end - start <= MOST_PADDING) return;
   const id = `free ${start}`;
   const length = end - start;
   parts.push({ id, start, length, partition: undefined, inside: undefined, look: 'free' });
@@ -116,35 +116,44 @@ export function usedShare({ inside }: DiskPart): number | undefined {
 /** All that is known of a part, each to be copied. */
 export function factsOfPart(part: DiskPart): Fact[] {
   const { facts: text } = words.part('contents');
-  const { partition, inside, start, length } = part;
+  const { partition, inside } = part;
+  const info = typeof inside === 'object' ? inside : undefined;
   const facts: Fact[] = [];
-  if (typeof inside === 'object') facts.push(...factsInside(inside));
+  if (info !== undefined) facts.push(...factsInside(info));
+  facts.push(sizeFact('size', text.size, part.length));
+  if (part.id !== 'whole') facts.push(startFact(part));
   if (partition !== undefined) {
     facts.push(fact('type', text.type, typeText(partition), partition.type));
     if (partition.name !== '') facts.push(fact('name', text.name, partition.name));
   }
-  const sector = words.part('contents').sector(whole(start / SECTOR, words.tag));
-  if (part.id !== 'whole') {
-    facts.push({ ...fact('start', text.start, sizeText(start), sector), copy: String(start) });
+  if (info !== undefined && info.uuid !== '')
+    facts.push(fact('uuid', text[uuidWord(info)], info.uuid));
+  if (info !== undefined && info.blockSize > 0) {
+    facts.push(sizeFact('block', text.block, info.blockSize));
   }
-  facts.push(sizeFact('size', text.size, length));
   return facts;
 }
 
 function factsInside(info: FileSystemInfo): Fact[] {
   const { facts: text, kinds, usedOf } = words.part('contents');
-  const isSystem = !isContainer(info);
-  const facts = [fact('kind', isSystem ? text.fileSystem : text.holds, kinds[info.kind])];
+  const facts = [fact('kind', isContainer(info) ? text.holds : text.fileSystem, kinds[info.kind])];
   if (info.label !== '') facts.push(fact('label', text[labelWord(info)], info.label));
-  if (info.uuid !== '') facts.push(fact('uuid', text[uuidWord(info)], info.uuid));
   if (info.used !== undefined && info.size !== undefined) {
     const { tag } = words;
     const share = percent(info.used, info.size, tag);
     const value = usedOf(bytes(info.used, tag), bytes(info.size, tag), share);
     facts.push({ ...fact('used', text.used, value), copy: String(info.used) });
   }
-  if (info.blockSize > 0) facts.push(sizeFact('block', text.block, info.blockSize));
   return facts;
+}
+
+/** Where it begins; of a partition, whether that is on a whole MiB, as tools of today do it. */
+function startFact({ start, partition }: DiskPart): Fact {
+  const text = words.part('contents');
+  const sector = text.sector(whole(start / SECTOR, words.tag));
+  const note = partition === undefined ? sector : text.alignment(sector, start % MIB === 0);
+  const value = start === 0 ? '0' : bytes(start, words.tag);
+  return { ...fact('start', text.facts.start, value, note), copy: String(start) };
 }
 
 function isContainer({ kind }: FileSystemInfo): boolean {
@@ -171,10 +180,6 @@ function fact(id: string, label: string, value: string, note = ''): Fact {
   return { id, label, value, note, copy: note === '' ? value : note };
 }
 
-function sizeText(size: number): string {
-  return size === 0 ? '0' : bytes(size, words.tag);
-}
-
 function sizeFact(id: string, label: string, size: number): Fact {
   const note = size < 1024 ? '' : exactBytes(size, words.tag);
   return { id, label, value: bytes(size, words.tag), note, copy: String(size) };
@@ -189,7 +194,7 @@ export interface PartNote {
 /** Remarks on a part of a disk of `size` bytes, what needs attention first. */
 export function notesOf(part: DiskPart, parts: readonly DiskPart[], size: number): PartNote[] {
   const { notes: text, freeNote, noneNote, unreadableNote } = words.part('contents');
-  const { partition, inside, start, length } = part;
+  const { inside, start, length } = part;
   if (part.look === 'free') return [{ tone: 'plain', text: freeNote }];
   const warnings: string[] = [];
   const remarks: string[] = [];
@@ -199,10 +204,6 @@ export function notesOf(part: DiskPart, parts: readonly DiskPart[], size: number
   if (inside === 'unreadable') warnings.push(unreadableNote);
   if (inside === undefined) remarks.push(noneNote);
   if (typeof inside === 'object') addInside(inside, Math.min(length, size - start));
-  if (partition !== undefined) {
-    const isWhole = start % MIB === 0;
-    remarks.push(isWhole ? text.aligned : text.unaligned(bytes(start, words.tag)));
-  }
   return [
     ...warnings.map((one) => ({ tone: 'warn' as const, text: one })),
     ...remarks.map((one) => ({ tone: 'plain' as const, text: one })),
@@ -229,9 +230,9 @@ export function needsAttention(part: DiskPart, parts: readonly DiskPart[], size:
 }
 
 /** What an image is, in sentences for somebody who never saw it. */
-export function inShort(image: OpenImage): string[] {
+export function inShort(image: OpenImage): string {
   const { info } = image;
-  if (info === undefined) return [];
+  if (info === undefined) return '';
   const { inShort: text } = words.part('contents');
   const { tag } = words;
   const disk = bytes(info.virtualSize, tag);
@@ -240,13 +241,13 @@ export function inShort(image: OpenImage): string[] {
   if (info.snapshots.length > 0) sentences.push(text.snapshots(info.snapshots.length));
   const below = image.chain.find(({ kind }) => kind === 'backing');
   if (below !== undefined) sentences.push(text.backing(below.reference.fileName || below.name));
-  return sentences;
+  return sentences.join(text.space);
 }
 
 function contentSentences(image: OpenImage): string[] {
   const found = contentsOf(image)?.found;
   if (found === undefined) return [];
-  const { inShort: text, kinds, space } = words.part('contents');
+  const { inShort: text, kinds, separator } = words.part('contents');
   if (found.isEmpty) return [text.empty];
   const parts = partsOf(found, image.info?.virtualSize ?? 0);
   const partitions = parts.filter(({ partition }) => partition !== undefined);
@@ -254,7 +255,7 @@ function contentSentences(image: OpenImage): string[] {
     const names = partitions.map(({ inside }) =>
       typeof inside === 'object' ? kinds[inside.kind] : text.unknown,
     );
-    const what = [...new Set(names)].join(space.separator);
+    const what = [...new Set(names)].join(separator);
     if (names.length === 0) return [];
     return [names.length === 1 ? text.one(what) : text.several(names.length, what)];
   }

@@ -49,10 +49,10 @@ export const enContents = {
   usedOf: (used: string, total: string, share: string) => `${used} of ${total} (${share})`,
   inUse: (share: string) => `${share} in use`,
   sector: (n: string) => `sector ${n}`,
+  alignment: (sector: string, isWhole: boolean) =>
+    isWhole ? `${sector}, on a whole MiB` : `${sector}, not on a whole MiB`,
 
   notes: {
-    aligned: 'It starts on a whole MiB.',
-    unaligned: (kib: string) => `It starts at ${kib}, which is not a whole MiB.`,
     beyond: (end: string) => `It goes on behind the end of the disk, which is at ${end}.`,
     overlaps: (n: number) => `It lies over a part of partition ${n}.`,
     cut: (size: string, room: string) =>
@@ -69,6 +69,8 @@ export const enContents = {
   showBytesFor: (name: string) => `Show the bytes of: ${name}`,
 
   inShort: {
+    /** Between sentences. */
+    space: ' ',
     image: (format: string, disk: string) => `A ${format} image of a ${disk} disk.`,
     raw: (disk: string) => `A raw disk of ${disk}.`,
     one: (what: string) => `It holds 1 partition: ${what}.`,
@@ -103,8 +105,8 @@ export const enContents = {
     looking: 'Looking…',
     failed: (why: string) => `This could not be looked at. ${why}`,
     map: 'See the map',
-    separator: ', ',
   },
+  separator: ', ',
 
   command: 'The same with qemu-img',
 

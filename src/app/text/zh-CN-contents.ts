@@ -47,10 +47,9 @@ export const zhContents: ContentsText = {
   usedOf: (used, total, share) => `${used} / ${total}（${share}）`,
   inUse: (share) => `已用 ${share}`,
   sector: (n) => `扇区 ${n}`,
+  alignment: (sector, isWhole) => (isWhole ? `${sector}，整 MiB 处` : `${sector}，不在整 MiB 处`),
 
   notes: {
-    aligned: '起始于整 MiB 处。',
-    unaligned: (kib) => `起始于 ${kib} 处，不是整 MiB。`,
     beyond: (end) => `它超出了磁盘末尾（${end}）。`,
     overlaps: (n) => `它与分区 ${n} 有重叠。`,
     cut: (size, room) => `文件系统大小为 ${size}，但此处只有 ${room}：末尾部分缺失。`,
@@ -60,12 +59,13 @@ export const zhContents: ContentsText = {
     encrypted: '其内容已加密，只有客户机能够打开。',
     volumes: '文件系统位于它所属的卷中，此处不会深入查看。',
   },
-  showMap: '在地图中显示',
-  showMapFor: (name) => `在地图中显示：${name}`,
+  showMap: '在分布图中显示',
+  showMapFor: (name) => `在分布图中显示：${name}`,
   showBytes: '显示字节',
   showBytesFor: (name) => `显示字节：${name}`,
 
   inShort: {
+    space: '',
     image: (format, disk) => `这是一个 ${disk} 磁盘的 ${format} 镜像。`,
     raw: (disk) => `这是一个 ${disk} 的原始磁盘。`,
     one: (what) => `其中有 1 个分区：${what}。`,
@@ -98,9 +98,9 @@ export const zhContents: ContentsText = {
     lookNote: (time) => `大约需要 ${time}`,
     looking: '正在查看…',
     failed: (why) => `无法查看。${why}`,
-    map: '查看地图',
-    separator: '、',
+    map: '查看分布图',
   },
+  separator: '、',
 
   command: '等效的 qemu-img 命令',
 
