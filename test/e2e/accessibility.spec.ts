@@ -1,5 +1,5 @@
 import AxeBuilder from '@axe-core/playwright';
-import { expect, test } from '@playwright/test';
+import { expect, test, type Page } from '@playwright/test';
 import { expectNoSidewaysScroll } from './page.ts';
 import { SCREENS } from './screens.ts';
 
@@ -25,17 +25,43 @@ for (const colorScheme of ['light', 'dark'] as const) {
   });
 }
 
-for (const width of [360, 320]) {
-  test(`nothing scrolls sideways at ${width} px`, async ({ browser }) => {
-    const page = await browser.newPage({ viewport: { width, height: 740 } });
+/** 320 px are also 1280 at 400 %; 640 are 1280 at 200 %. */
+const WAYS = [
+  { name: '360 px', width: 360 },
+  { name: '320 px, with colours of the system and without motion', width: 320, forced: true },
+  { name: '640 px', width: 640 },
+];
+
+for (const { name, width, forced = false } of WAYS) {
+  test(`nothing scrolls sideways at ${name}`, async ({ browser }) => {
+    test.setTimeout(180_000);
+    const page = await browser.newPage({
+      viewport: { width, height: 740 },
+      ...(forced ? { forcedColors: 'active', reducedMotion: 'reduce' } : {}),
+    });
     for (const screen of SCREENS) {
       await test.step(screen.name, async () => {
         await screen.show(page);
         await expectNoSidewaysScroll(page);
+        if (forced) await expectNoMotion(page);
       });
     }
     await page.context().close();
   });
+}
+
+/** Nothing moves for those who do not want it. */
+async function expectNoMotion(page: Page): Promise<void> {
+  const moving = await page.evaluate(() =>
+    document
+      .getAnimations()
+      .filter(({ playState, effect }) => {
+        const { duration = 0 } = effect?.getComputedTiming() ?? {};
+        return playState === 'running' && Number(duration) > 20;
+      })
+      .map(({ effect }) => (effect as KeyframeEffect).target?.outerHTML.slice(0, 100)),
+  );
+  expect(moving).toEqual([]);
 }
 
 test('targets are at least 24 px, or have room around them', async ({ page }) => {
