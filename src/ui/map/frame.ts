@@ -1,69 +1,104 @@
-/** Copies tiles into a picture: the only loop over pixels. */
-import { DIM, type Tiles } from './tiles.ts';
+/** Fills a window with cells. Device pixels. */
+import { HAS_DAMAGE, HAS_LEAK } from '../../app/map-cells.ts';
+import type { Colour } from './palette.ts';
+import { contextOf, DIM, type Tiles } from './tiles.ts';
 
-/** Rows of a tile that are longer than this are copied at once. */
-const LARGE = 16;
+/** Cells in rows: a part of a level of a picture. */
+export interface Rows {
+  cells: Uint8Array;
+  /** The first cell of the first row. */
+  first: number;
+  columns: number;
+  /** At most so many rows. */
+  rows: number;
+  /** By the code of a cell whether it is dimmed; undefined: none is. */
+  isDim: Uint8Array | undefined;
+}
 
-/** Pixels of some rows of cells, kept from one frame to the next. */
+/**
+ * Draws rows of cells with tiles of one size. What a frame takes does not depend on the picture:
+ * small cells are drawn as one image that is stretched, of large ones there is only room for some
+ * thousand, and neighbours that look the same are filled at once.
+ */
 export class Frame {
-  readonly image: ImageData;
-  readonly #pixels: Uint32Array;
-  readonly #ground: number;
+  readonly #tiles: Tiles;
+  readonly #gaps: CanvasPattern | undefined;
+  /** By the code of a cell, as a pixel of an ImageData. */
+  readonly #colours = new Uint32Array(2 * DIM);
+  readonly #small: CanvasRenderingContext2D;
+  #image: ImageData | undefined;
 
-  constructor(width: number, height: number, ground: number) {
-    this.image = new ImageData(Math.max(1, width), Math.max(1, height));
-    this.#pixels = new Uint32Array(this.image.data.buffer);
-    this.#ground = ground;
+  constructor(tiles: Tiles) {
+    this.#tiles = tiles;
+    this.#gaps = tiles.gaps();
+    this.#small = contextOf(document.createElement('canvas'));
+    for (let code = 0; code < 2 * DIM; code++) this.#colours[code] = pixelOf(tiles.colour(code));
   }
 
-  /**
-   * Draws cells in rows of `columns`, from the cell `first` on, as many rows as there is room for.
-   * `isDim` says by the code of a cell whether it is dimmed.
-   */
-  draw(
-    cells: Uint8Array,
-    first: number,
-    columns: number,
-    tiles: Tiles,
-    isDim: Uint8Array | undefined,
-  ): void {
-    const { width, height } = this.image;
-    const pixels = this.#pixels;
-    const { cell } = tiles;
-    const rows = Math.floor(height / cell);
-    pixels.fill(this.#ground);
-    for (let row = 0, at = first; row < rows && at < cells.length; row++) {
-      const end = Math.min(at + columns, cells.length);
-      let to = row * cell * width;
-      for (; at < end; at++, to += cell) {
+  /** Draws with the upper left corner of the first row at a place of the canvas. */
+  draw(context: CanvasRenderingContext2D, x: number, y: number, rows: Rows): void {
+    context.save();
+    context.translate(x, y);
+    if (this.#tiles.isPlain) this.#drawSmall(context, rows);
+    else this.#drawLarge(context, rows, 0);
+    context.restore();
+  }
+
+  #drawSmall(context: CanvasRenderingContext2D, given: Rows): void {
+    const { cells, first, columns, rows, isDim } = given;
+    const { cell } = this.#tiles.size;
+    const image = this.#imageOf(columns, rows);
+    const pixels = new Uint32Array(image.data.buffer);
+    pixels.fill(0);
+    const shown = Math.min(pixels.length, cells.length - first);
+    let flags = 0;
+    for (let at = 0; at < shown; at++) {
+      const code = cells[first + at] ?? 0;
+      flags |= code;
+      pixels[at] = this.#colours[isDim?.[code] === 1 ? code | DIM : code] ?? 0;
+    }
+    this.#small.putImageData(image, 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(this.#small.canvas, 0, 0, columns * cell, rows * cell);
+    if (this.#gaps !== undefined) {
+      context.fillStyle = this.#gaps;
+      context.fillRect(0, 0, columns * cell, rows * cell);
+    }
+    // Cells with faults have more than a colour, at every size.
+    if ((flags & (HAS_LEAK | HAS_DAMAGE)) !== 0) {
+      this.#drawLarge(context, given, HAS_LEAK | HAS_DAMAGE);
+    }
+  }
+
+  /** Draws runs of cells that look the same; with `flags` only those that have one of them. */
+  #drawLarge(context: CanvasRenderingContext2D, given: Rows, flags: number): void {
+    const { cells, first, columns, rows, isDim } = given;
+    const { cell } = this.#tiles.size;
+    for (let row = 0; row < rows; row++) {
+      const start = first + row * columns;
+      const end = Math.min(start + columns, cells.length);
+      for (let at = start; at < end;) {
         const code = cells[at] ?? 0;
-        put(pixels, to, width, tiles.tile(isDim?.[code] === 1 ? code | DIM : code), cell);
+        const from = at;
+        while (at < end && cells[at] === code) at += 1;
+        if (flags !== 0 && (code & flags) === 0) continue;
+        context.fillStyle = this.#tiles.tile(isDim?.[code] === 1 ? code | DIM : code);
+        context.fillRect((from - start) * cell, row * cell, (at - from) * cell, cell);
       }
     }
   }
-}
 
-function put(
-  pixels: Uint32Array,
-  at: number,
-  width: number,
-  tile: Uint32Array,
-  cell: number,
-): void {
-  let to = at;
-  if (cell > LARGE) {
-    for (let from = 0; from < tile.length; from += cell, to += width) {
-      pixels.set(tile.subarray(from, from + cell), to);
-    }
-    return;
-  }
-  for (let from = 0; from < tile.length; to += width - cell) {
-    for (const end = from + cell; from < end;) pixels[to++] = tile[from++] ?? 0;
+  #imageOf(width: number, height: number): ImageData {
+    const known = this.#image;
+    if (known?.width === width && known.height === height) return known;
+    this.#small.canvas.width = width;
+    this.#small.canvas.height = height;
+    this.#image = new ImageData(width, height);
+    return this.#image;
   }
 }
 
-/** A colour as one pixel of an ImageData. */
-export function pixelOf([red, green, blue]: readonly [number, number, number]): number {
+function pixelOf([red, green, blue]: Colour): number {
   const bytes = new Uint8Array([red, green, blue, 255]);
   return new Uint32Array(bytes.buffer)[0] ?? 0;
 }

@@ -11,7 +11,7 @@ import {
 } from '../../app/map-cells.ts';
 import type { Zoom } from '../../app/map-layout.ts';
 import { hex } from '../../app/units.ts';
-import { Frame, pixelOf } from './frame.ts';
+import { Frame } from './frame.ts';
 import { css, type Colour, type Palette } from './palette.ts';
 import { contextOf, gapOf, Tiles } from './tiles.ts';
 
@@ -51,9 +51,8 @@ export class Painter {
   readonly #canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D;
   #palette: Palette;
-  #tiles: Tiles | undefined;
-  #tilesOf = '';
   #frame: Frame | undefined;
+  #frameOf = '';
 
   constructor(canvas: HTMLCanvasElement, palette: Palette) {
     this.#canvas = canvas;
@@ -64,8 +63,6 @@ export class Painter {
   /** Another theme: everything is drawn anew. */
   use(palette: Palette): void {
     this.#palette = palette;
-    this.#tiles = undefined;
-    this.#tilesOf = '';
     this.#frame = undefined;
   }
 
@@ -74,16 +71,18 @@ export class Painter {
     const { zoom, gutter, top } = scene;
     const { width, height } = this.#canvas;
     const context = this.#context;
-    const tiles = this.#tilesFor(scene);
     const rows = Math.ceil(height / zoom.cell) + 1;
-    const frame = this.#frameFor(zoom.columns * zoom.cell, rows * zoom.cell);
     const firstRow = Math.floor(top / zoom.cell);
-    const first = firstRow * zoom.columns;
     const cells = scene.picture.levels[zoom.level] ?? new Uint8Array();
     context.fillStyle = css(this.#palette.ground);
     context.fillRect(0, 0, width, height);
-    frame.draw(cells, first, zoom.columns, tiles, dimmed(scene));
-    context.putImageData(frame.image, gutter, firstRow * zoom.cell - top);
+    this.#frameFor(scene).draw(context, gutter, firstRow * zoom.cell - top, {
+      cells,
+      first: firstRow * zoom.columns,
+      columns: zoom.columns,
+      rows,
+      isDim: dimmed(scene),
+    });
     this.#gutter(scene, firstRow, rows);
     if (scene.selected !== undefined) this.#select(scene, scene.selected);
     if (scene.hovered !== undefined) {
@@ -91,21 +90,13 @@ export class Painter {
     }
   }
 
-  #tilesFor({ picture, zoom, ratio }: Scene): Tiles {
+  /** Tiles serve until their size or the theme changes. */
+  #frameFor({ picture, zoom, ratio }: Scene): Frame {
     const of = `${zoom.cell} ${ratio} ${picture.kinds.join()}`;
-    if (this.#tiles === undefined || this.#tilesOf !== of) {
-      this.#tiles = new Tiles(this.#palette, picture.kinds, { cell: zoom.cell, ratio });
-      this.#tilesOf = of;
+    if (this.#frame === undefined || this.#frameOf !== of) {
+      this.#frame = new Frame(new Tiles(this.#palette, picture.kinds, { cell: zoom.cell, ratio }));
+      this.#frameOf = of;
     }
-    return this.#tiles;
-  }
-
-  #frameFor(width: number, height: number): Frame {
-    const { image } = this.#frame ?? {};
-    if (this.#frame !== undefined && image?.width === width && image.height === height) {
-      return this.#frame;
-    }
-    this.#frame = new Frame(width, height, pixelOf(this.#palette.ground));
     return this.#frame;
   }
 

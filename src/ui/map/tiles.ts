@@ -1,4 +1,4 @@
-/** Cells drawn beforehand, one of each look, to be copied into a picture. Device pixels. */
+/** Cells drawn beforehand, one of each look, which a picture is made of. Device pixels. */
 import type { CellKind } from '../../worker/api.ts';
 import { HAS_DAMAGE, HAS_LEAK, KIND_MASK } from '../../app/map-cells.ts';
 import { LOOKS, type Pattern } from '../../app/map-kinds.ts';
@@ -143,28 +143,26 @@ function drawLetter(
   context.fillText(letter, middle, middle + (up - down) / 2);
 }
 
-/** Tiles of one size and palette, made when they are first needed. */
+/** Tiles of one size and palette, made when they are first needed, each to be repeated. */
 export class Tiles {
-  readonly cell: number;
-  readonly #size: TileSize;
+  readonly size: TileSize;
   readonly #palette: Palette;
   readonly #kinds: readonly CellKind[];
-  readonly #made: (Uint32Array | undefined)[] = new Array<undefined>(2 * DIM).fill(undefined);
-  readonly #context: CanvasRenderingContext2D;
+  readonly #made: (CanvasPattern | undefined)[] = new Array<undefined>(2 * DIM).fill(undefined);
 
   constructor(palette: Palette, kinds: readonly CellKind[], size: TileSize) {
-    this.cell = size.cell;
-    this.#size = size;
+    this.size = size;
     this.#palette = palette;
     this.#kinds = kinds;
-    const canvas = document.createElement('canvas');
-    canvas.width = size.cell;
-    canvas.height = size.cell;
-    this.#context = contextOf(canvas);
   }
 
-  /** The pixels of a cell; with {@link DIM} those of the same, dimmed. */
-  tile(code: number): Uint32Array {
+  /** Whether a cell is too small for more than its colour. */
+  get isPlain(): boolean {
+    return this.size.cell - gapOf(this.size) < PATTERN_FROM * this.size.ratio;
+  }
+
+  /** What fills cells of a code; with {@link DIM} the same, dimmed. Begins where a cell does. */
+  tile(code: number): CanvasPattern {
     const known = this.#made[code];
     if (known !== undefined) return known;
     const made = this.#draw(code);
@@ -172,31 +170,54 @@ export class Tiles {
     return made;
   }
 
-  #draw(code: number): Uint32Array {
-    const { cell } = this;
-    const context = this.#context;
-    const palette = this.#palette;
-    context.fillStyle = css(palette.ground);
+  /** The colour of a cell of a code, as {@link Tiles.tile} takes it. */
+  colour(code: number): Colour {
+    const kind = this.#kinds[code & KIND_MASK];
+    if (kind === undefined) return this.#palette.ground;
+    const colour = this.#palette.kinds[kind];
+    return (code & DIM) === 0 ? colour : mix(colour, this.#palette.ground, DIMMED);
+  }
+
+  /** Only the gaps of a cell; undefined: there are none. */
+  gaps(): CanvasPattern | undefined {
+    const { cell } = this.size;
+    const gap = gapOf(this.size);
+    if (gap === 0) return undefined;
+    const context = this.#context();
+    context.fillStyle = css(this.#palette.ground);
+    context.fillRect(cell - gap, 0, gap, cell);
+    context.fillRect(0, cell - gap, cell, gap);
+    return repeated(context);
+  }
+
+  #context(): CanvasRenderingContext2D {
+    const canvas = document.createElement('canvas');
+    canvas.width = this.size.cell;
+    canvas.height = this.size.cell;
+    return contextOf(canvas);
+  }
+
+  #draw(code: number): CanvasPattern {
+    const { cell } = this.size;
+    const context = this.#context();
+    context.fillStyle = css(this.#palette.ground);
     context.fillRect(0, 0, cell, cell);
     const kind = this.#kinds[code & KIND_MASK];
     if (kind !== undefined) {
-      const dim = (code & DIM) !== 0;
-      drawCell(context, palette, kind, this.#size, dim);
+      drawCell(context, this.#palette, kind, this.size, (code & DIM) !== 0);
       const also: CellKind[] = [];
       if ((code & HAS_DAMAGE) !== 0 && kind !== 'damaged') also.push('damaged');
       if ((code & HAS_LEAK) !== 0 && kind !== 'leaked') also.push('leaked');
-      this.#ring(also);
+      this.#ring(context, also);
     }
-    const { data } = context.getImageData(0, 0, cell, cell);
-    return new Uint32Array(data.buffer);
+    return repeated(context);
   }
 
   /** What else is in the cell stands around it: seen at every size. */
-  #ring(kinds: CellKind[]): void {
-    const { cell, ratio } = this.#size;
-    const size = cell - gapOf(this.#size);
+  #ring(context: CanvasRenderingContext2D, kinds: CellKind[]): void {
+    const { cell, ratio } = this.size;
+    const size = cell - gapOf(this.size);
     const width = Math.max(1, Math.min(Math.round(3 * ratio), Math.round(size / 5)));
-    const context = this.#context;
     for (const [index, kind] of kinds.entries()) {
       context.strokeStyle = css(this.#palette.kinds[kind]);
       context.lineWidth = width;
@@ -204,6 +225,12 @@ export class Tiles {
       context.strokeRect(inset, inset, size - 2 * inset, size - 2 * inset);
     }
   }
+}
+
+function repeated(context: CanvasRenderingContext2D): CanvasPattern {
+  const pattern = context.createPattern(context.canvas, 'repeat');
+  if (pattern === null) throw new Error('no pattern');
+  return pattern;
 }
 
 /** @throws where the browser has no canvas at all */
