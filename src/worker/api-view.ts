@@ -8,10 +8,11 @@ import type { PartitionTable } from '../engine/guest/partitions.ts';
 import type { FieldStyle } from '../engine/binary/struct.ts';
 import type { CellKind, PictureRun } from '../engine/formats/picture-kinds.ts';
 import type { StructureNode, StructureValue } from '../engine/formats/structure.ts';
+import type { StructureKey, StructureKeys } from '../engine/operations/structure-keys.ts';
 import type { ImageId, SnapshotChoice } from './api.ts';
 
 export type { CellKind, FieldStyle, FileSystemInfo, PartitionTable, PictureRun };
-export type { StructureNode, StructureValue };
+export type { StructureKey, StructureKeys, StructureNode, StructureValue };
 
 /** Which addresses are meant: those of the image's file, or of the disk as the guest sees it. */
 export type AddressSpace = 'file' | 'guest';

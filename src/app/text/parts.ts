@@ -2,6 +2,7 @@
 import type { Language } from '../settings.svelte.ts';
 import type { MapText } from './en-map.ts';
 import type { StructureText } from './en-structure.ts';
+import type { StructuresText } from './en-structures.ts';
 import type { SnapshotsText } from './en-snapshots.ts';
 import type { ChangingText } from './en-changing.ts';
 import type { ContentsText } from './en-contents.ts';
@@ -12,6 +13,7 @@ import type { PaletteText } from './en-palette.ts';
 export interface Parts {
   map: MapText;
   structure: StructureText;
+  structures: StructuresText;
   snapshots: SnapshotsText;
   changing: ChangingText;
   contents: ContentsText;
@@ -31,6 +33,10 @@ const LOADERS: { [P in Part]: Record<Language, Loader<P>> } = {
   structure: {
     en: async () => (await import('./en-structure.ts')).enStructure,
     'zh-CN': async () => (await import('./zh-CN-structure.ts')).zhStructure,
+  },
+  structures: {
+    en: async () => (await import('./en-structures.ts')).enStructures,
+    'zh-CN': async () => (await import('./zh-CN-structures.ts')).zhStructures,
   },
   snapshots: {
     en: async () => (await import('./en-snapshots.ts')).enSnapshots,

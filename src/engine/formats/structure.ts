@@ -171,9 +171,9 @@ export function fieldParts(
     const { value, ...others } = explain?.(name, number, text) ?? {};
     const shown = { style, text, means, target, ...value };
     const place = { offset: at + offset, length: size };
-    parts.push(
-      part(step, [`${prefix}.${step}`, meaning, section], place, { ...others, value: shown }),
-    );
+    const sentence = meaning.charAt(0).toUpperCase() + meaning.slice(1);
+    const told: Told = [`${prefix}.${step}`, sentence, section];
+    parts.push(part(step, told, place, { ...others, value: shown }));
   }
   return parts;
 }

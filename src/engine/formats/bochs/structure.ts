@@ -16,7 +16,9 @@ const MEANINGS = {
 } as const;
 
 export type BochsStructureKey =
-  keyof typeof MEANINGS | FieldKeys<'bochs', typeof HEADER_1> | FieldKeys<'bochs', typeof HEADER_2>;
+  | keyof typeof MEANINGS
+  | FieldKeys<'bochs.header', typeof HEADER_1>
+  | FieldKeys<'bochs.header', typeof HEADER_2>;
 
 const told = (key: keyof typeof MEANINGS) => meaningOf(MEANINGS, key);
 const NAME_BYTES = 32;
@@ -54,7 +56,7 @@ export async function structuresOf(storage: Storage): Promise<Structures> {
       },
     ),
   );
-  parts.push(...fieldParts(table, bytes, 0, { prefix: 'bochs', section: '', little: true }));
+  parts.push(...fieldParts(table, bytes, 0, { prefix: 'bochs.header', section: '', little: true }));
   const place = { offset: 0, length: HEADER_BYTES };
   const top = part('header', told('bochs.header'), place, { below: listed(parts) });
   return withTables([top], [catalog]);
