@@ -177,12 +177,12 @@ function typeText({ type }: Partition): string {
 }
 
 function fact(id: string, label: string, value: string, note = ''): Fact {
-  return { id, label, value, note, copy: note === '' ? value : note };
+  return { id: `part-${id}`, label, value, note, copy: note === '' ? value : note };
 }
 
 function sizeFact(id: string, label: string, size: number): Fact {
   const note = size < 1024 ? '' : exactBytes(size, words.tag);
-  return { id, label, value: bytes(size, words.tag), note, copy: String(size) };
+  return { ...fact(id, label, bytes(size, words.tag), note), copy: String(size) };
 }
 
 /** What else there is to say of a part. */

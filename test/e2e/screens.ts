@@ -1,5 +1,6 @@
 import { expect, type Page } from '@playwright/test';
 import { keptImage, suspiciousChain } from './chain-images.ts';
+import { diskFile } from './disk-images.ts';
 import { damagedSample, HEADER, made, SAMPLE } from './images.ts';
 import { choose, openImage, start } from './page.ts';
 
@@ -328,6 +329,14 @@ export const SCREENS: Screen[] = [
     show: async (page) => {
       await panel(page, 3);
       await expect(page.getByTestId('finding').first()).toBeVisible();
+    },
+  },
+  {
+    name: 'a divided disk',
+    show: async (page) => {
+      await openImage(page, diskFile('mbr.raw'));
+      await page.getByTestId('partition').last().click();
+      await expect(page.getByTestId('partition-details')).toContainText('its end is missing');
     },
   },
   {
