@@ -65,7 +65,7 @@ export const en = {
   },
 
   bar: {
-    home: 'Start screen',
+    home: 'qcow2 workbench: Start screen',
     files: 'Open images',
     openAnother: 'Open another image',
     closeFile: (name: string) => `Close ${name}`,

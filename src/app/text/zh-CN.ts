@@ -53,7 +53,7 @@ export const zhCN: Text = {
   },
 
   bar: {
-    home: '起始页',
+    home: 'qcow2 workbench：起始页',
     files: '已打开的镜像',
     openAnother: '打开其他镜像',
     closeFile: (name) => `关闭 ${name}`,
