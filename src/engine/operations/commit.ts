@@ -90,9 +90,9 @@ export async function planCommit(
   const sums = { data: 0, zeros: 0 };
   const pace = pacer(signal);
   for await (const batch of mapChain(disk)) {
-    throwIfCancelled(signal);
     const pause = pace();
     if (pause !== undefined) await pause;
+    throwIfCancelled(signal);
     for (const extent of batch) {
       if (extent.depth >= depth) continue;
       if (isData(extent)) sums.data += extent.length;

@@ -72,9 +72,9 @@ class RangeComparison {
     const { signal, progress, sameMedium } = this.#options;
     const total = Math.max(this.#first.size, this.#second.size);
     for await (const pair of pairUp(this.#first, this.#second, 0, total)) {
-      throwIfCancelled(signal);
       const pause = this.#pace();
       if (pause !== undefined) await pause;
+      throwIfCancelled(signal);
       if (!isSamePlace(pair, sameMedium)) await this.#add(pair);
       progress?.({ stage: 'comparing', done: pair.offset + pair.length, total });
     }

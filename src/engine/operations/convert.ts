@@ -56,7 +56,6 @@ const ZERO_CHUNK = 1024 * 1024;
 export async function planConvert(source: Disk, options: RunOptions = {}): Promise<ConvertPlan> {
   const plan: ConvertPlan = { size: source.size, data: 0, compressed: 0, zero: 0, unknown: 0 };
   for await (const batch of mapChain(source)) {
-    throwIfCancelled(options.signal);
     for (const extent of batch) {
       if (extent.unknown || extent.kind === 'invalid') plan.unknown += extent.length;
       else if (extent.kind === 'data') plan.data += extent.length;
@@ -66,6 +65,7 @@ export async function planConvert(source: Disk, options: RunOptions = {}): Promi
     const done = plan.data + plan.compressed + plan.zero + plan.unknown;
     options.progress?.({ stage: 'planning', done, total: source.size });
     await yieldToEvents(options.signal);
+    throwIfCancelled(options.signal);
   }
   return plan;
 }

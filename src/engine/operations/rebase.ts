@@ -86,9 +86,9 @@ export async function planRebase(
       at = offset + length;
       if (kind !== 'unallocated') continue;
       for await (const pair of pairsBelow(backing, next, offset, at)) {
-        throwIfCancelled(signal);
         const pause = pace();
         if (pause !== undefined) await pause;
+        throwIfCancelled(signal);
         if (isSamePlace(pair, sameMedium)) continue;
         // Zeros within the old one are copied; behind its end, and where there is none, they are said.
         if (pair.first === undefined) most.zeros += pair.length;
@@ -189,9 +189,9 @@ class Rebase {
     let start = offset;
     let reached = offset;
     for await (const pair of pairsBelow(this.#old, this.#next, offset, end)) {
-      throwIfCancelled(this.#options.signal);
       const pause = this.#pace();
       if (pause !== undefined) await pause;
+      throwIfCancelled(this.#options.signal);
       if (isSamePlace(pair, this.#options.sameMedium)) continue;
       let at = Math.max(reached, alignDown(pair.offset, unit));
       const until = Math.min(end, alignUp(pair.offset + pair.length, unit));
