@@ -1,13 +1,15 @@
 import type { StructureNode } from '../worker/api.ts';
 import type { StructureView } from './structure.svelte.ts';
 import { quote } from './target.ts';
+import { words } from './words.svelte.ts';
 
 /** Bytes that can be read, and so copied, at once. */
 export const MOST_COPIED = 1024 * 1024;
 
-/** What a node means, in the language that is on. */
-export function meaningOf(node: StructureNode): string {
-  return node.meaning;
+/** What a node means, in the language that is on; English comes with the node. */
+export function meaningOf({ key, meaning }: StructureNode): string {
+  const sentences: Readonly<Record<string, string | undefined>> = words.part('structures');
+  return sentences[key] ?? meaning;
 }
 
 /**

@@ -67,31 +67,22 @@ export const SCREENS: Screen[] = [
     },
   },
   {
+    name: 'an address to go to',
+    show: async (page) => {
+      await page.keyboard.press('Control+g');
+      await page.getByTestId('goto-address').fill('1T');
+    },
+  },
+  {
     name: 'bytes',
     show: async (page) => {
+      await page.keyboard.press('Escape');
       // Where the window is narrow, they are behind the other choice.
       await page.evaluate(() => (location.hash = '#/structure?at=0x6000'));
       await page.getByText('Find', { exact: true }).click();
       await page.getByTestId('find-text').fill('VERSION');
       await page.getByTestId('find-start').click();
       await page.getByTestId('match').first().waitFor();
-    },
-  },
-  {
-    name: 'an address to go to',
-    show: async (page) => {
-      await page.getByTestId('goto').click();
-      await page.getByTestId('goto-address').fill('1T');
-    },
-  },
-  {
-    name: 'values of bytes',
-    show: async (page) => {
-      await page.keyboard.press('Escape');
-      await page.getByText('Bookmarks', { exact: true }).click();
-      await page.getByTestId('bookmark-add').click();
-      await page.getByText('Values', { exact: true }).click();
-      await page.getByTestId('values').waitFor();
     },
   },
   {

@@ -16,7 +16,11 @@ interface Loader {
 const PANELS: Record<Panel, Loader> = {
   overview: { component: () => import('./Overview.svelte'), texts: ['contents'] },
   map: { component: () => import('./Map.svelte'), texts: ['map'], isWide: true },
-  structure: { component: () => import('./Structure.svelte'), texts: ['structure'], isWide: true },
+  structure: {
+    component: () => import('./Structure.svelte'),
+    texts: ['structure', 'structures'],
+    isWide: true,
+  },
   check: { component: () => import('./Check.svelte'), texts: [] },
   convert: { component: () => import('./Convert.svelte'), texts: [] },
   snapshots: { component: () => import('./Snapshots.svelte'), texts: ['snapshots'] },
