@@ -8,11 +8,11 @@ class Stored {
   /** The browser does not clear them away when room gets short. */
   persisted = $state(false);
   /** It was asked, and would not say so. */
-  #refused = $state(false);
+  refused = $state(false);
 
   /** Whether it is worth asking. */
   get canKeep(): boolean {
-    return !this.#refused && typeof navigator.storage?.persist === 'function';
+    return !this.refused && typeof navigator.storage?.persist === 'function';
   }
 
   readonly total = $derived(this.files.reduce((sum, file) => sum + file.size, 0));
@@ -20,16 +20,19 @@ class Stored {
   async load(): Promise<void> {
     try {
       this.files = await (await engine.client()).privateFiles();
-      this.persisted = await navigator.storage.persisted();
     } catch {
       this.files = [];
+    }
+    // Where nobody can tell, they count as what may be cleared away.
+    if (this.files.length > 0) {
+      this.persisted = await navigator.storage.persisted().catch(() => false);
     }
   }
 
   /** Asks the browser to keep them; some of them ask the person, so this needs a click. */
   async keep(): Promise<void> {
     this.persisted = await navigator.storage.persist().catch(() => false);
-    this.#refused = !this.persisted;
+    this.refused = !this.persisted;
   }
 
   /** The file itself: costs no memory, it stays on disk. */

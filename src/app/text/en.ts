@@ -28,6 +28,7 @@ export const en = {
     howToCheck: 'How to check',
     recent: 'Recent',
     recentNote: 'The browser asks before it lets a file be read again.',
+    recentNames: 'This browser remembers names only: you will be asked for the file.',
     reopen: (name: string) => `Open ${name} again`,
     chooseAgain: (name: string) => `Choose ${name} again`,
     gone: (name: string) =>
@@ -41,6 +42,7 @@ export const en = {
     storedUnsafe: 'When room gets short, the browser may clear them away.',
     storedSafe: 'The browser keeps them until you delete them.',
     storedKeep: 'Ask it to keep them',
+    storedRefused: 'The browser does not promise to keep them.',
     storedTotal: (files: number, size: string) => `${count(files, 'file', 'files')}, ${size}`,
     save: 'Save',
     saveName: (name: string) => `Save ${name}`,
