@@ -1,5 +1,5 @@
 /** The command lines of qemu-img that make the same changes. */
-import type { Edit, ImageInfo, SnapshotChoice } from '../worker/api.ts';
+import type { Edit, ImageInfo, MadeEdit, SnapshotChoice } from '../worker/api.ts';
 import { optionList } from './change-words.ts';
 import { images } from './images.svelte.ts';
 import type { OpenImage } from './open-image.svelte.ts';
@@ -12,28 +12,41 @@ const NEW_KEY = 'new';
 const SECRET = `--object secret,id=${KEY},file=passphrase.txt`;
 const NEW_SECRET = `--object secret,id=${NEW_KEY},file=new-passphrase.txt`;
 
-/** All changes in their order. */
+/** Changes that are wished, in their order. */
 export function commandsOf(image: OpenImage, edits: readonly Edit[]): string[] {
-  return edits.flatMap((edit) => {
-    const line = commandOf(image, edit);
-    return line === undefined ? [] : [line];
-  });
+  return edits.map((edit) => commandOf(image, edit)).filter((line) => line !== undefined);
 }
 
-/** Undefined where qemu-img has no command for it. */
-export function commandOf(image: OpenImage, edit: Edit): string | undefined {
+/** Changes that are made, in their order. */
+export function commandsOfMade(image: OpenImage, made: readonly MadeEdit[]): string[] {
+  return made
+    .map(({ edit, oldSize }) => commandOf(image, edit, oldSize))
+    .filter((line) => line !== undefined);
+}
+
+/**
+ * Undefined where qemu-img has no command for it.
+ * @param oldSize of the disk before it, bytes
+ */
+export function commandOf(
+  image: OpenImage,
+  edit: Edit,
+  oldSize: number = image.info?.virtualSize ?? 0,
+): string | undefined {
   const at = placeOf(image);
   switch (edit.kind) {
     case 'repair':
     case 'patch':
     case 'empty':
       return undefined;
+    case 'command':
+      return edit.line;
     case 'create-snapshot':
     case 'apply-snapshot':
     case 'delete-snapshot':
       return snapshotCommand(image.info, edit, at);
     case 'resize': {
-      const shrink = edit.size < (image.info?.virtualSize ?? 0) ? ' --shrink' : '';
+      const shrink = edit.size < oldSize ? ' --shrink' : '';
       return `qemu-img resize${shrink} ${at.words} ${edit.size}`;
     }
     case 'add-bitmap':

@@ -298,10 +298,10 @@ export async function takeBack(image: OpenImage): Promise<void> {
   await stored.load();
 }
 
-/** Whether all that a change needs is in what is kept of it: no passphrase, no other image. */
+/** Whether all that a change needs is in what is kept of it: no passphrase, no other file. */
 export function canRepeat({ edit }: MadeEdit): boolean {
   if (edit.kind === 'rebase') return edit.to === undefined;
-  return edit.kind !== 'commit' && edit.kind !== 'add-passphrase';
+  return !['commit', 'add-passphrase', 'command'].includes(edit.kind);
 }
 
 /** Makes the changes again that a dead engine has lost, up to the first that needs the person. */

@@ -165,7 +165,7 @@ export const enChanges = {
   again: (n: number) => `Make ${n === 1 ? 'it' : 'them'} again`,
   forget: 'Forget',
   notAgain: (what: string) =>
-    `“${what}” needs what was not kept: a passphrase, or another open image. Make it anew.`,
+    `“${what}” needs what was not kept: a passphrase, another image, or the command line. Make it anew.`,
 
   closing: {
     title: (name: string) => `Close “${name}”?`,

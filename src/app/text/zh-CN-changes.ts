@@ -150,7 +150,7 @@ export const zhChanges: ChangesText = {
   lost: (n) => `有 ${n} 项更改未保存，重新读取的镜像不包含它们。`,
   again: (n) => `重新进行这 ${n} 项更改`,
   forget: '忽略',
-  notAgain: (what) => `“${what}”需要未保留的内容（密码或另一个打开的镜像），请重新添加。`,
+  notAgain: (what) => `“${what}”需要未保留的内容（密码、另一个镜像或命令行），请重新进行。`,
 
   closing: {
     title: (name) => `关闭“${name}”？`,
