@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { zoomsOf } from '../../src/app/map-layout.ts';
 import { KIND_ORDER } from '../../src/app/map-kinds.ts';
 import { Painter } from '../../src/ui/map/painter.ts';
-import { readPalette } from '../../src/ui/map/palette.ts';
+import { luminance, readPalette, type Colour } from '../../src/ui/map/palette.ts';
 import '../../src/ui/style/tokens.css';
 import { pictureOf, randomPicture } from '../images/pictures.ts';
 
@@ -20,6 +20,11 @@ function pixel(canvas: HTMLCanvasElement, x: number, y: number): number[] {
   return [...(canvas.getContext('2d')?.getImageData(x, y, 1, 1).data ?? [])].slice(0, 3);
 }
 
+function contrast(one: Colour, other: Colour): number {
+  const [low = 0, high = 0] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (high + 0.05) / (low + 0.05);
+}
+
 const still = { highlight: undefined, selected: undefined, hovered: undefined };
 
 describe('the map', () => {
@@ -29,6 +34,18 @@ describe('the map', () => {
     const colours = together.map((kind) => palette.kinds[kind].join());
     expect(new Set(colours).size).toBe(together.length);
     document.body.style.color = '';
+  });
+
+  it.each(['light', 'dark'])('tells what is there from what is not: %s', (theme) => {
+    document.documentElement.style.colorScheme = theme;
+    const palette = readPalette(document.body);
+    const nothing = ['free', 'unallocated', 'zero'];
+    for (const kind of KIND_ORDER.filter((one) => !nothing.includes(one))) {
+      for (const ground of [palette.ground, palette.kinds.free]) {
+        expect(contrast(palette.kinds[kind], ground), kind).toBeGreaterThanOrEqual(3);
+      }
+    }
+    document.documentElement.style.colorScheme = '';
   });
 
   it('shows each cell in the colour of its kind, in its place', () => {

@@ -66,7 +66,6 @@ export const enMap = {
   showBytes: 'Show bytes',
   goToEntry: 'Go to the entry',
   goToEntryOf: (owner: string) => `Go to the entry of ${owner}`,
-  showStructure: 'Show in the structure',
   showIn: { guest: 'Show on the disk', file: 'Show in the file' },
   showInOf: {
     guest: (offset: string) => `Show ${offset} on the disk`,
@@ -96,7 +95,7 @@ export const enMap = {
 
   table: {
     label: { file: 'Map of the file', guest: 'Map of the disk' },
-    columns: { from: 'From', to: 'To', size: 'Size', kind: 'What it is' },
+    columns: { from: 'From', size: 'Size', kind: 'What it is' },
     other: { file: 'On the disk', guest: 'In the file' },
     none: '–',
     runs: (n: string) => `${n} runs in all`,

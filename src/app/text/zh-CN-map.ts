@@ -63,7 +63,6 @@ export const zhMap: MapText = {
   showBytes: '查看字节',
   goToEntry: '转到表项',
   goToEntryOf: (owner) => `转到表项：${owner}`,
-  showStructure: '在结构中查看',
   showIn: { guest: '在磁盘中查看', file: '在文件中查看' },
   showInOf: {
     guest: (offset) => `在磁盘中查看 ${offset}`,
@@ -91,7 +90,7 @@ export const zhMap: MapText = {
 
   table: {
     label: { file: '文件的分布', guest: '磁盘的分布' },
-    columns: { from: '起始', to: '结束', size: '大小', kind: '内容' },
+    columns: { from: '起始', size: '大小', kind: '内容' },
     other: { file: '磁盘位置', guest: '文件位置' },
     none: '–',
     runs: (n) => `共 ${n} 段`,

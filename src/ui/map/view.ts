@@ -242,11 +242,12 @@ export class MapView {
     if (picture === undefined) return;
     const { canvas, spacer, strip, scroller } = this.#parts;
     const ratio = this.#ratio;
-    const most = Math.floor(this.#outer.height * ratio);
-    const high = Math.max(...this.#zooms.map((zoom) => rowCount(picture, zoom) * zoom.cell));
-    const height = Math.min(most, high);
     const zoom = this.#zoom;
     const content = rowCount(picture, zoom) * zoom.cell;
+    const most = Math.floor(this.#outer.height * ratio);
+    const high = Math.max(...this.#zooms.map((one) => rowCount(picture, one) * one.cell));
+    // The whole picture leaves no room empty; the steps behind it share their height.
+    const height = Math.min(most, this.#step === 0 ? content : high);
     resizeCanvas(canvas, this.#gutter + zoom.columns * zoom.cell, height, ratio);
     scroller.style.height = `${height / ratio}px`;
     spacer.style.height = `${Math.max(0, content - height) / ratio}px`;
