@@ -111,15 +111,18 @@ export class StructureView {
   }
 
   /**
-   * The structures that the bytes around the chosen one are divided into: what is below it as far
-   * as it is loaded, or it and its neighbours.
+   * The structures that the bytes around the chosen one are divided into: what is below it and made
+   * of its bytes, as far as it is loaded; else it and its neighbours.
    */
   readonly fields = $derived.by((): readonly StructureNode[] => {
     const node = this.path.at(-1);
     // They change with what is loaded.
     if (node === undefined || this.rows.length === 0) return [];
     const below = this.tree.children(node.id);
-    if (below.length > 0) return below;
+    const isInside = below.some(
+      ({ offset }) => offset >= node.offset && offset < node.offset + node.length,
+    );
+    if (isInside) return below;
     return this.tree.around(node.id, this.path.at(-2)?.id ?? '');
   });
 

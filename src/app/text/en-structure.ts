@@ -32,7 +32,7 @@ export const enStructure = {
     noneNote: 'Choose a line above or a byte beside.',
     doubtful: 'Doubtful: this value makes no sense in this place.',
     bytes: (offset: string, length: string) => `${length} at ${offset}`,
-    bits: 'Set',
+    bits: (names: string) => `Set: ${names}`,
     section: (name: string) => `Specification: ${name}`,
     showBytes: 'Show bytes',
     goTo: (address: string) => `Go to ${address}`,

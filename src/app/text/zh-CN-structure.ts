@@ -34,7 +34,7 @@ export const zhStructure: StructureText = {
     noneNote: '请选择上面的一行或旁边的一个字节。',
     doubtful: '可疑：这个值出现在这里说不通。',
     bytes: (offset, length) => `位于 ${offset}，${length}`,
-    bits: '已置位',
+    bits: (names) => `已置位：${names}`,
     section: (name) => `规范章节：${name}`,
     showBytes: '显示字节',
     goTo: (address) => `转到 ${address}`,
