@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   CELL_KINDS,
+  type CellKind,
   checkImage,
   FilePicture,
   guestPicture,
@@ -317,6 +318,20 @@ describe('the file of a qcow2 image', () => {
   });
 });
 
+/** Bytes of each kind as the map of a disk has them. */
+async function sumsOfMap(disk: Disk): Promise<Map<CellKind, number>> {
+  const sums = new Map<CellKind, number>();
+  for (let offset = 0; offset < disk.size;) {
+    for (const { kind, length, hostOffset } of await disk.map(offset, disk.size - offset)) {
+      const held = hostOffset >= 0 ? 'zero-held' : 'zero';
+      const name = kind === 'invalid' ? 'damaged' : kind === 'zero' ? held : kind;
+      sums.set(name, (sums.get(name) ?? 0) + length);
+      offset += length;
+    }
+  }
+  return sums;
+}
+
 describe('the disk', () => {
   it('tells the same as a table, in pages of any length', async () => {
     await fc.assert(
@@ -329,6 +344,10 @@ describe('the disk', () => {
           if (disk === undefined) return;
           const picture = await guestPicture(disk);
           expect(sumOf(picture)).toBe(disk.size);
+          const sums = await sumsOfMap(disk);
+          for (const [kind, name] of CELL_KINDS.entries()) {
+            expect(picture.sums[kind], name).toBe(sums.get(name) ?? 0);
+          }
           const runs = await inPages((offset) => guestRuns(disk, offset, most));
           expect(picture.runs).toBe(runs.length);
           for (const [kind, name] of CELL_KINDS.entries()) {

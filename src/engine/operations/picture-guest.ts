@@ -1,14 +1,18 @@
 /** What every stretch of a disk is, as its guest sees it: the disk with all images below it. */
 import { alignDown, KIB, MIB } from '../binary/units.ts';
+import { isImageError } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
 import {
   cellOf,
   HAS_DAMAGE,
+  kindOf,
   type CellKind,
   type FileUse,
   type PictureRun,
+  type Walk,
 } from '../formats/picture-kinds.ts';
 import { Qcow2Image } from '../formats/qcow2/image.ts';
+import { diskCells, hasPlainDisk } from '../formats/qcow2/picture-disk.ts';
 import type { Storage } from '../storage/storage.ts';
 import { mapChain, type ChainExtent } from './chain.ts';
 import type { RunOptions } from './operation.ts';
@@ -45,7 +49,16 @@ export function cellSizeOf({ clusterSize, size, format }: Disk): number {
 export async function guestPicture(disk: Disk, options: RunOptions = {}): Promise<PictureData> {
   const walk = walkWith(options);
   walk.expect(disk.size);
-  const builder = new PictureBuilder(disk.size, cellSizeOf(disk));
+  const make = () => new PictureBuilder(disk.size, cellSizeOf(disk));
+  if (disk instanceof Qcow2Image && hasPlainDisk(disk)) {
+    try {
+      return await plainPicture(disk, make(), walk);
+    } catch (error) {
+      // A map tells which tables the medium does not give, and goes on.
+      if (!isImageError(error, 'read-failed')) throw error;
+    }
+  }
+  const builder = make();
   for await (const batch of mapChain(disk)) {
     let length = 0;
     for (const run of batch) {
@@ -53,6 +66,18 @@ export async function guestPicture(disk: Disk, options: RunOptions = {}): Promis
       length += run.length;
     }
     await walk.passed(length);
+  }
+  return builder.finish(walk);
+}
+
+async function plainPicture(disk: Qcow2Image, builder: PictureBuilder, walk: Walk) {
+  const { clusterSize } = disk;
+  for await (const batch of diskCells(disk)) {
+    for (const { length, cells } of batch) {
+      if (typeof cells === 'number') builder.add(cells, length * clusterSize);
+      else await builder.addCells(cells, walk);
+      await walk.passed(length * clusterSize);
+    }
   }
   return builder.finish(walk);
 }
@@ -91,8 +116,16 @@ export async function guestRuns(
   options: RunOptions = {},
 ): Promise<PictureRun[]> {
   const walk = walkWith(options);
+  if (offset >= disk.size) return [];
+  if (disk instanceof Qcow2Image && hasPlainDisk(disk)) {
+    try {
+      return await plainRuns(disk, offset, most, walk);
+    } catch (error) {
+      if (!isImageError(error, 'read-failed')) throw error;
+    }
+  }
   const runs: PictureRun[] = [];
-  for await (const batch of mapChain(disk, offset, Math.max(0, disk.size - offset))) {
+  for await (const batch of mapChain(disk, offset, disk.size - offset)) {
     for (const run of batch) {
       const kind = guestKind(disk, run);
       const isHere = run.depth === 0 && run.storage === disk.storage;
@@ -109,6 +142,38 @@ export async function guestRuns(
         runs.push({ offset: run.offset, length: run.length, kind, other });
       }
     }
+    await walk.passed(0);
+  }
+  return runs;
+}
+
+async function plainRuns(disk: Qcow2Image, offset: number, most: number, walk: Walk) {
+  const { clusterSize, size, header } = disk;
+  const runs: PictureRun[] = [];
+  search: for await (const batch of diskCells(disk, Math.floor(offset / header.l2Coverage))) {
+    for (const { first, length, cells } of batch) {
+      for (let at = 0; at < length;) {
+        const cell = typeof cells === 'number' ? cells : (cells[at] as number);
+        let to = typeof cells === 'number' ? length : at + 1;
+        while (to < length && typeof cells !== 'number' && cells[to] === cell) to++;
+        const start = Math.max(offset, (first + at) * clusterSize);
+        const end = Math.min(size, (first + to) * clusterSize);
+        at = to;
+        if (start >= end) continue;
+        const kind = kindOf(cell);
+        const last = runs.at(-1);
+        if (last?.kind === kind) last.length = end - last.offset;
+        else if (runs.length >= most) break search;
+        else runs.push({ offset: start, length: end - start, kind, other: -1 });
+      }
+    }
+    await walk.passed(0);
+  }
+  for (const run of runs) {
+    if (!hasPlace(run.kind)) continue;
+    const [extent] = await disk.map(run.offset, run.length, 2);
+    const isWhole = extent?.length === run.length && extent.storage === disk.storage;
+    if (isWhole && extent.hostOffset >= 0) run.other = extent.hostOffset;
     await walk.passed(0);
   }
   return runs;
