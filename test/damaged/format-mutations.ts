@@ -14,6 +14,7 @@ import {
   OverlayStorage,
   readDisk,
   repairDisk,
+  StructureTree,
   type Disk,
   type FormatName,
   type Gate,
@@ -21,6 +22,7 @@ import {
   type Storage,
 } from '../../src/engine/index.ts';
 import { memory } from '../images/memory.ts';
+import { walkStructures } from '../images/walk-structures.ts';
 import { randomFor, type Random } from '../images/wounds.ts';
 import { watchAllocations } from './allocations.ts';
 
@@ -200,6 +202,11 @@ async function everything(format: FormatName, seed: MutationSeed, damaged: Damag
     openImage(over, { format, gate, ...seed.options, ...more });
   await attempt(() => openImage(storage, { gate, strict: true, looksAtEnd: true }));
   await attempt(async () => structuredClone(await inspect(await open({ mode: 'info' }))));
+  await attempt(async () => {
+    const disk = await open({ mode: 'check', lenient: true });
+    await walkStructures(disk, { front: 5, most: 60 });
+    await new StructureTree(disk).pathAt(damaged.bytes.length >>> 1);
+  });
   for (const lenient of [false, true]) {
     await attempt(async () => readSome(await open({ lenient })));
   }

@@ -40,7 +40,7 @@ const everything = { ignoreCase: false, from: 0, to: Infinity, most: 100_000 };
 
 describe('patterns in pieces', () => {
   it('finds the same however the bytes come, zeros by their number among them', () => {
-    for (let seed = 1; seed <= 80; seed++) {
+    for (let seed = 1; seed <= 60; seed++) {
       const random = randomFor(seed);
       const alphabet = 2 + random(3);
       const ignoreCase = random(2) === 1;

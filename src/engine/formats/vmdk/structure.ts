@@ -1,5 +1,5 @@
 /** The structures of a VMDK file as a tree: those of the file that was opened. */
-import { SECTOR, TWO_32 } from '../../binary/units.ts';
+import { SECTOR } from '../../binary/units.ts';
 import { readPadded, type Storage } from '../../storage/storage.ts';
 import { fieldParts, listed, meaningOf, part, textValue } from '../structure.ts';
 import type { Changes, FieldKeys, Part, Place, Structures, Told } from '../structure.ts';
@@ -15,8 +15,6 @@ import {
   HOSTED_MAGIC,
   MARKER_FOOTER,
   MARKER,
-  SE_HEADER,
-  SE_VOLATILE,
   ZEROED,
   type HostedHeader,
 } from './layout.ts';
@@ -49,9 +47,7 @@ const MEANINGS = {
 export type VmdkStructureKey =
   | keyof typeof MEANINGS
   | FieldKeys<'vmdk.header', typeof HOSTED_HEADER>
-  | FieldKeys<'vmdk.cowd', typeof COWD_HEADER>
-  | FieldKeys<'vmdk.se', typeof SE_HEADER>
-  | FieldKeys<'vmdk.volatile', typeof SE_VOLATILE>;
+  | FieldKeys<'vmdk.cowd', typeof COWD_HEADER>;
 
 const told = (key: keyof typeof MEANINGS): Told => meaningOf(MEANINGS, key);
 
@@ -60,8 +56,6 @@ const DESCRIPTOR_BYTES = 1024 * 1024;
 const LINES = 10_000;
 /** Behind the last marker of a stream: footer and end. */
 const FOOTER_AT = 3 * SECTOR;
-/** What a descriptor may begin with. */
-const SE_MAGIC = 0xcafebabe;
 
 /** @throws ImageError those of reading */
 export async function structuresOf(storage: Storage): Promise<Structures> {
@@ -69,7 +63,6 @@ export async function structuresOf(storage: Storage): Promise<Structures> {
   const magic = new DataView(first.buffer, first.byteOffset).getUint32(0);
   if (magic === HOSTED_MAGIC) return hosted(storage, first);
   if (magic === COWD_MAGIC) return cowd(storage, first);
-  if (SE_HEADER.read(first).magic === SE_MAGIC) return seSparse(storage, first);
   return withTables([await descriptorPart(storage, 0, storage.size)], []);
 }
 
@@ -167,7 +160,9 @@ function explainSectors(name: string, value: number, fileSize: number): Changes 
   const offset = value * SECTOR;
   const target = Number.isSafeInteger(offset) ? { space: 'file' as const, offset } : undefined;
   const means = target === undefined ? '' : `0x${offset.toString(16)}`;
-  return { value: { target, means }, doubtful: offset >= fileSize };
+  // What is free may begin where the file ends.
+  const isFree = name === 'freeSector' && offset <= fileSize;
+  return { value: { target, means }, doubtful: offset >= fileSize && !isFree };
 }
 
 function magicPart(bytes: Uint8Array, at: number): Part {
@@ -225,23 +220,4 @@ function cowd(storage: Storage, first: Uint8Array): Structures {
   const below = listed([magicPart(first, 0), ...fields]);
   const header = part('header', told('vmdk.header'), { offset: 0, length: SECTOR }, { below });
   return withTables([header], [directoryOf(storage, 'directory', directory, shape)]);
-}
-
-async function seSparse(storage: Storage, first: Uint8Array): Promise<Structures> {
-  const explain = (name: string, value: number) => explainSectors(name, value, storage.size);
-  const options = { section: '', little: true, explain };
-  const fields = fieldParts(SE_HEADER, first, 0, { ...options, prefix: 'vmdk.se' });
-  const { volatileOffset } = SE_HEADER.read(first);
-  const at = (volatileOffset % TWO_32) * SECTOR;
-  const bytes = await readPadded(storage, at, SECTOR);
-  const more = fieldParts(SE_VOLATILE, bytes, at, { ...options, prefix: 'vmdk.volatile' });
-  const header = { offset: 0, length: SECTOR };
-  const place = { offset: at, length: SECTOR };
-  return withTables(
-    [
-      part('header', told('vmdk.header'), header, { below: listed(fields) }),
-      part('volatile', told('vmdk.header'), place, { below: listed(more) }),
-    ],
-    [],
-  );
 }
