@@ -30,7 +30,9 @@ test.describe('in a Chinese browser', () => {
 test.describe('in a Chinese browser on a slow line', () => {
   test.use({ locale: 'zh-CN', serviceWorkers: 'block' });
 
-  for (const late of [/assets\/zh-CN-(?!image-)/, /assets\/zh-CN-image-/]) {
+  // Of the first screen, of an image's screen, of one of its panels.
+  const texts = [/zh-CN-[\w-]{8}\.js/, /zh-CN-image-/, /zh-CN-contents-/];
+  for (const late of texts) {
     test(`no screen is half in each language when ${late.source} comes late`, async ({ page }) => {
       let held = 0;
       await page.route(late, async (route) => {
