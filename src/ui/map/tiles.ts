@@ -55,11 +55,13 @@ export function drawCell(
   context.restore();
 }
 
-/** Patterns are seen on their ground, but they do not shout. */
+/** Patterns that say that something is wrong are strong; where nothing is, they are hardly there. */
 function patternInk(palette: Palette, kind: CellKind): Colour {
   const fill = palette.kinds[kind];
-  const strong = ['damaged', 'leaked', 'unknown', 'compressed'].includes(kind);
-  return mix(fill, kind === 'compressed' ? palette.kinds.data : inkOn(fill), strong ? 0.85 : 0.4);
+  if (kind === 'compressed') return mix(fill, palette.kinds.data, 0.85);
+  if (LOOKS[kind].pattern === 'ring') return mix(fill, inkOn(fill), 0.2);
+  const isStrong = kind === 'damaged' || kind === 'leaked' || kind === 'unknown';
+  return mix(fill, inkOn(fill), isStrong ? 0.85 : 0.4);
 }
 
 function drawPattern(
