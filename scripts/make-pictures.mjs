@@ -75,7 +75,10 @@ function pictures(used) {
       image: used,
       show: async (page) => {
         await tab('Map')(page);
-        await page.locator('canvas').first().click({ position: { x: 300, y: 90 } });
+        await page
+          .locator('canvas')
+          .first()
+          .click({ position: { x: 300, y: 90 } });
         await page.waitForTimeout(1000);
       },
     },
