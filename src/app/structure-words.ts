@@ -1,3 +1,4 @@
+import type { UnreadableReason } from '../engine/errors.ts';
 import type { StructureNode } from '../worker/api.ts';
 import type { StructureView } from './structure.svelte.ts';
 import { quote } from './target.ts';
@@ -10,6 +11,14 @@ export const MOST_COPIED = 1024 * 1024;
 export function meaningOf({ key, meaning }: StructureNode): string {
   const sentences: Readonly<Record<string, string | undefined>> = words.part('structures');
   return sentences[key] ?? meaning;
+}
+
+/** Why a byte cannot be read: a code of the engine's in words, or what was said of it as it is. */
+export function whyUnreadable(reason: string): string {
+  const nowhere = { guestOffset: 0, hostOffset: 0, length: 0 };
+  const sentence = words.image.errors['unreadable-cluster'];
+  const why: string | undefined = sentence({ ...nowhere, reason: reason as UnreadableReason }).why;
+  return why ?? reason;
 }
 
 /**

@@ -72,7 +72,7 @@ export class StructureView {
   constructor(image: OpenImage) {
     this.image = image;
     this.source = new ByteSource(
-      (space, offset, length) => this.#ask((client, id) => client.bytes(id, space, offset, length)),
+      (space, offset, length) => this.read(space, offset, length),
       (error) => explain(toProblem(error, image.name), words.image.errors).what,
       () => (this.version += 1),
     );
@@ -245,8 +245,13 @@ export class StructureView {
   }
 
   /** Reads bytes, at most a MiB: for copies and lists, which the screen does not hold. */
-  read(space: AddressSpace, offset: number, length: number): Promise<Bytes> {
-    return this.#ask((client, id) => client.bytes(id, space, offset, length));
+  async read(space: AddressSpace, offset: number, length: number): Promise<Bytes> {
+    const read = await this.#ask((client, id) => client.bytes(id, space, offset, length));
+    // What the medium said tells more than that it failed.
+    const unreadable = read.unreadable.map(({ message = '', ...part }) =>
+      part.reason === 'read-failed' && message !== '' ? { ...part, reason: message } : part,
+    );
+    return { ...read, unreadable };
   }
 
   #goTo({ space, offset, length }: Focus): void {

@@ -60,13 +60,10 @@ export const enStructure = {
     emptyNote: 'The file is empty.',
     unreadable: (why: string) => `Cannot be read: ${why}`,
     selected: (length: string, offset: string) => `${length} at ${offset}`,
-    of: (end: string) => `of ${end}`,
   },
 
   /** What lies at the cursor. */
   place: {
-    looking: '…',
-    in: 'In',
     byte: (value: string, offset: string) => `${value} at ${offset}`,
     nothing: 'No structure',
     kinds: {
@@ -99,7 +96,6 @@ export const enStructure = {
       stored === counted
         ? `used ${count(stored, 'time', 'times')}`
         : `counted as used ${count(stored, 'time', 'times')}, really used ${count(counted, 'time', 'times')}`,
-    more: 'and in more places',
   },
 
   tools: { legend: 'Below', values: 'Values', find: 'Find', bookmarks: 'Bookmarks' },

@@ -61,12 +61,9 @@ export const zhStructure: StructureText = {
     emptyNote: '文件是空的。',
     unreadable: (why) => `无法读取：${why}`,
     selected: (length, offset) => `位于 ${offset}，${length}`,
-    of: (end) => `共 ${end}`,
   },
 
   place: {
-    looking: '…',
-    in: '属于',
     byte: (value, offset) => `${offset} 处为 ${value}`,
     nothing: '不属于任何结构',
     kinds: {
@@ -99,7 +96,6 @@ export const zhStructure: StructureText = {
       stored === counted
         ? `使用 ${zh(stored)} 次`
         : `记为使用 ${zh(stored)} 次，实际使用 ${zh(counted)} 次`,
-    more: '还有更多位置',
   },
 
   tools: { legend: '下方', values: '值', find: '查找', bookmarks: '书签' },
