@@ -46,8 +46,10 @@ export function imageReport(image: OpenImage, now = Date.now()): string {
     ...groups,
     ...section(text.files, files.length > 1 ? files : []),
     ...section(overview.snapshots, snapshots),
-    ...section(text.check, check.report === undefined ? [text.notChecked] : []),
-    ...(check.report === undefined ? [] : ['', ...checkAsMarkdown(image, check.report)]),
+    ...section(
+      text.check,
+      check.report === undefined ? [text.notChecked] : checkAsMarkdown(image, check.report),
+    ),
     '',
     text.noGuestData,
     '',
