@@ -131,8 +131,8 @@ function foldTable(ignoreCase: boolean): Uint8Array {
 }
 
 /** A byte comes often where it is met in vain every so many bytes; the first few do not count. */
-const OFTEN = 32;
-const FEW = 64 * 1024;
+const OFTEN = 2048;
+const FEW = 16 * 1024;
 
 /** What disks are full of, the worst last. */
 const COMMON = [...' etaoinsr', '\x01', '\xff', '\x00'].map((letter) => letter.charCodeAt(0));

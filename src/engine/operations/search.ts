@@ -1,6 +1,6 @@
 /** Looking for bytes in files and on disks, from front to back. */
 import { InlinePool, type CodecPool } from '../codecs/pool.ts';
-import { throwIfCancelled } from '../errors.ts';
+import { ImageError, throwIfCancelled } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { RunOptions } from './operation.ts';
@@ -140,7 +140,7 @@ class Search {
       await this.#advance(step.zeros);
       return;
     }
-    const { bytes, unreadable } = await step.seen;
+    const { bytes, unreadable } = await orCancelled(step.seen, this.#options.signal);
     const { offset, extents } = step.stretch;
     this.#searched += bytes.length;
     if (extents.length > 0) this.#searched += lengthOf(extents) - bytes.length;
@@ -179,4 +179,15 @@ class Search {
 
 function lengthOf(extents: readonly { readonly length: number }[]): number {
   return extents.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** A slow medium must not keep anybody waiting who has cancelled: its answer is then nobody's. */
+function orCancelled<Value>(work: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(new ImageError('cancelled', {}));
+    signal.addEventListener('abort', stop, { once: true });
+    const settled = () => signal.removeEventListener('abort', stop);
+    work.then(resolve, reject).finally(settled).catch(settled);
+  });
 }
