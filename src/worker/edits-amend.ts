@@ -1,7 +1,7 @@
 /** Other options for an image that is there: what they may say, and making it so. */
 import { amendImage, ImageError, type Qcow2Amendment, type Qcow2Image } from '../engine/index.ts';
 import { parseSize } from '../command/sizes.ts';
-import { type Done, refuseSeveralFiles } from './edits.ts';
+import { type Done, refuseSeveralFiles } from './edit-place.ts';
 import type { JobContext } from './job.ts';
 
 /**

@@ -19,7 +19,7 @@ import {
 import type { Edit, FormatName, ImageId } from './api.ts';
 import { type Below, fileBelow, filesBelow, findBelow } from './below.ts';
 import { codecPool } from './codec-pool.ts';
-import { type Done, type EditPlace, openAlone, refuseFormat } from './edits.ts';
+import { type Done, type EditPlace, openAlone, refuseFormat } from './edit-place.ts';
 import type { Images } from './images.ts';
 import { sameMedia } from './same-media.ts';
 

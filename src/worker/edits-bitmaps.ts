@@ -1,7 +1,7 @@
 /** Bitmaps that are added, changed and removed as edits of an image. */
 import { BitmapDirectory, editQcow2, type Qcow2Image } from '../engine/index.ts';
 import type { Edit } from './api.ts';
-import type { Done } from './edits.ts';
+import type { Done } from './edit-place.ts';
 
 type BitmapEdit = Extract<Edit, { kind: `${string}-bitmap` }>;
 

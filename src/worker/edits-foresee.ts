@@ -12,7 +12,8 @@ import {
 import type { Edit, Foresight, ImageId } from './api.ts';
 import { codecPool } from './codec-pool.ts';
 import { empty, mediaOf, openCommit, openRebase } from './edits-below.ts';
-import { type EditPlace, findSnapshot, openAlone, openQcow2, repairOptions } from './edits.ts';
+import { type EditPlace, findSnapshot, openAlone, openQcow2 } from './edit-place.ts';
+import { repairOptions } from './edits.ts';
 import type { JobContext } from './job.ts';
 import { openScratch } from './private-files.ts';
 import { sameMedia } from './same-media.ts';

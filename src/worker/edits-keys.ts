@@ -8,7 +8,7 @@ import {
   Qcow2Image,
 } from '../engine/index.ts';
 import type { Edit } from './api.ts';
-import { type Done, type EditPlace, refuseFormat } from './edits.ts';
+import { type Done, type EditPlace, refuseFormat } from './edit-place.ts';
 
 type Addition = Extract<Edit, { kind: 'add-passphrase' }>;
 

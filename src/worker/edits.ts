@@ -18,7 +18,15 @@ import {
   runRepair,
   type Storage,
 } from '../engine/index.ts';
-import type { Edit, FormatName, ImageId, MadeEdit, SnapshotChoice } from './api.ts';
+import type { Edit, FormatName, ImageId, MadeEdit } from './api.ts';
+import {
+  type Done,
+  type EditPlace,
+  findSnapshot,
+  openAlone,
+  openQcow2,
+  refuseFormat,
+} from './edit-place.ts';
 import { amend } from './edits-amend.ts';
 import { changeBitmaps } from './edits-bitmaps.ts';
 import { type Below, commitInto, empty, rebase, renameBacking } from './edits-below.ts';
@@ -56,18 +64,6 @@ export async function checkContent(
   }
 }
 
-/** What an edit is told. */
-export interface EditPlace {
-  readonly image: ImageId;
-  /** Where everything is written. */
-  readonly overlay: Storage;
-  readonly context: JobContext;
-}
-
-/** What an edit did, as far as it knows. */
-export type Done = Partial<Omit<MadeEdit, 'edit' | 'fileSize'>> & { below?: Below };
-
-type Snapshot = Qcow2Image['snapshots'][number];
 type Writer = Awaited<ReturnType<typeof editQcow2>>;
 
 /** Makes an edit on `overlay`. @throws ImageError and the overlay is to be dropped */
@@ -148,18 +144,6 @@ export function repairOptions({ signal, progress }: JobContext): RepairOptions {
   return { signal, progress, limit: FINDINGS };
 }
 
-/** The image for a change that only qcow2 has. @throws ImageError edit-refused (format) */
-export async function openQcow2({ image, overlay, context }: EditPlace): Promise<Qcow2Image> {
-  const disk = await context.images.openForChange(image, overlay);
-  if (disk instanceof Qcow2Image) return disk;
-  return refuseFormat(disk.format);
-}
-
-/** @throws ImageError edit-refused */
-export function refuseFormat(format: FormatName): never {
-  throw new ImageError('edit-refused', { reason: 'format', name: format });
-}
-
 /** The same where the work says that a format does not have it; qcow2 has all. */
 async function unlessFormat(format: FormatName, work: Promise<void>): Promise<void> {
   try {
@@ -170,21 +154,6 @@ async function unlessFormat(format: FormatName, work: Promise<void>): Promise<vo
   }
 }
 
-/** The image for a change of its content. @throws ImageError edit-refused (several-files) */
-export async function openAlone({ image, overlay, context }: EditPlace): Promise<Disk> {
-  const disk = await context.images.openForChange(image, overlay);
-  refuseSeveralFiles(disk);
-  return disk;
-}
-
-/** What lies in another file cannot be part of an overlay of this one. */
-export function refuseSeveralFiles(disk: Disk): void {
-  const others = disk.files?.some((file) => file !== disk.storage) === true;
-  const hasDataFile = disk instanceof Qcow2Image && disk.header.hasDataFile;
-  if (!others && !hasDataFile) return;
-  throw new ImageError('edit-refused', { reason: 'several-files', name: disk.storage.name });
-}
-
 async function write(
   disk: Qcow2Image,
   work: (disk: Qcow2Image, writer: Writer) => Promise<{ taken: number; freed: number }>,
@@ -193,13 +162,6 @@ async function write(
   const { taken, freed } = await work(disk, writer);
   await writer.flush();
   return { taken, freed };
-}
-
-/** Both have to fit, as neither alone is unique. @throws ImageError snapshot-missing */
-export function findSnapshot({ snapshots }: Qcow2Image, { id, name }: SnapshotChoice): Snapshot {
-  const found = snapshots.find((one) => one.id === id && one.name === name);
-  if (found === undefined) throw new ImageError('snapshot-missing', { key: name });
-  return found;
 }
 
 function now(): { seconds: number; nanoseconds: number } {
