@@ -335,6 +335,7 @@ export const enImage = {
       unpacking: 'Unpacking',
       comparing: 'Comparing',
       digesting: 'Computing the checksum',
+      searching: 'Searching',
       verifying: 'Checking the copy',
       finishing: 'Finishing: the browser checks the file',
     },

@@ -317,6 +317,7 @@ export const zhImage: ImageText = {
       unpacking: '正在解压',
       comparing: '正在比较',
       digesting: '正在计算校验和',
+      searching: '正在搜索',
       verifying: '正在校验副本',
       finishing: '正在完成：浏览器正在检查文件',
     },
