@@ -54,7 +54,7 @@ export async function rebase(place: EditPlace, { to, compress }: EditOf<'rebase'
   const { disk, next } = await openRebase(place, to);
   const { name, format } = to ?? { name: '', format: '' as const };
   checkName(disk, name, format);
-  const sameMedium = await mediaOf(disk, next);
+  const sameMedium = mediaOf(disk, next);
   const moved = await writeInto(disk, async ({ target, setBacking }) => {
     await rebaseContent(disk, target, next, {
       ...{ compress, signal, progress, sameMedium },
@@ -86,7 +86,7 @@ export async function openRebase(
 }
 
 /** Tells the files that both disks have in common. */
-export function mediaOf(disk: Disk, next: Disk | undefined): Promise<SameMedium> {
+export function mediaOf(disk: Disk, next: Disk | undefined): SameMedium {
   return sameMedia(...(next === undefined ? [disk] : [disk, next]));
 }
 

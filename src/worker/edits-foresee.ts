@@ -57,7 +57,7 @@ async function look(place: EditPlace, storage: Storage, edit: Edit): Promise<Par
       return { resize: await planResize(await images.openWith(image, storage, 'read'), edit.size) };
     case 'rebase': {
       const { disk, next } = await openRebase(place, edit.to);
-      const sameMedium = await mediaOf(disk, next);
+      const sameMedium = mediaOf(disk, next);
       const takes = await planRebase(disk, next, { signal, progress, sameMedium });
       return { takes: { ...takes, exact: false } };
     }
@@ -84,7 +84,7 @@ async function lookAtEmptying(place: EditPlace, storage: Storage): Promise<Parti
   const after = await openAlone(place);
   const { different } = await compareRanges(before, after, {
     ...{ signal, progress, most: 0, pool: codecPool() },
-    sameMedium: await sameMedia(before, after),
+    sameMedium: sameMedia(before, after),
   });
   return { freed, different };
 }

@@ -1,6 +1,5 @@
 /** Tells files that several disks have in common, although each has opened them by itself. */
 import { type Disk, Qcow2Image, type SameMedium, type Storage } from '../engine/index.ts';
-import { isSameFile } from './same-file.ts';
 
 const files = new WeakMap<Storage, File>();
 
@@ -10,13 +9,16 @@ export function noteFile<Of extends Storage>(storage: Of, file: File): Of {
   return storage;
 }
 
-/** For the storages of these disks and of all that lies below them. */
-export async function sameMedia(...disks: readonly Disk[]): Promise<SameMedium> {
+/**
+ * For the storages of these disks and of all that lies below them. Only what is one and the same file
+ * counts: name, size, time and beginning may be alike in files that are not (images that were built
+ * reproducibly), and what is taken for the same here is never read.
+ */
+export function sameMedia(...disks: readonly Disk[]): SameMedium {
   const media = new Map<Storage, File>();
   for (const storage of disks.flatMap(storagesOf)) {
     const file = files.get(storage);
-    if (file === undefined || media.has(storage)) continue;
-    media.set(storage, (await findSame([...media.values()], file)) ?? file);
+    if (file !== undefined) media.set(storage, file);
   }
   return (a, b) => {
     const file = media.get(a);
@@ -31,9 +33,4 @@ function storagesOf(top: Disk): Storage[] {
     if (disk instanceof Qcow2Image && disk.dataFile !== undefined) storages.push(disk.dataFile);
   }
   return storages;
-}
-
-async function findSame(known: readonly File[], file: File): Promise<File | undefined> {
-  for (const one of known) if (await isSameFile(one, file)) return one;
-  return undefined;
 }

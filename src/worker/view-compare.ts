@@ -21,7 +21,7 @@ export async function compareStates(
   const b = await images.disk(second.image, second.snapshot);
   const report = await compareRanges(a, b, {
     ...{ signal, progress, most: RANGES, pool: codecPool() },
-    sameMedium: await sameMedia(a, b),
+    sameMedium: sameMedia(a, b),
   });
   return {
     ...report,
