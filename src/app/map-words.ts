@@ -64,12 +64,19 @@ export function refcountWords({ stored, counted }: NonNullable<Place['refcount']
   return stored > counted ? text.high(stored, counted) : text.low(stored, counted);
 }
 
-/** The command of qemu-img that says most of the same. */
-export function mapCommand(image: OpenImage, space: 'file' | 'guest'): string {
+/** The command of qemu-img that says most of the same, and what it says. */
+export function mapCommand(
+  image: OpenImage,
+  space: 'file' | 'guest',
+): { line: string; note: string } {
+  const { commandNote } = words.part('map');
   const format = image.info?.format ?? 'raw';
   const name = quote(image.diskName);
-  if (space === 'guest') return `qemu-img map -f ${format} --output=json ${name}`;
-  return `qemu-img check -f ${format} --output=json ${name}`;
+  // Of many formats it has no check.
+  if (space === 'guest' || image.opened?.check !== 'as-qemu-img') {
+    return { line: `qemu-img map -f ${format} --output=json ${name}`, note: commandNote.guest };
+  }
+  return { line: `qemu-img check -f ${format} --output=json ${name}`, note: commandNote.file };
 }
 
 /** What refers to a place, or what it is the other side of, on a line: the first of several. */
