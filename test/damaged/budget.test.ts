@@ -71,6 +71,11 @@ async function peakOf(
   files: readonly SyntheticStorage[],
   work: (watch: Watch) => Promise<unknown>,
 ): Promise<number> {
+  // What is still on its way out of an earlier test would count twice: as most, and not as least.
+  for (let round = 0; round < 3; round++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    collect();
+  }
   const watch = new Watch();
   for (const file of files) file.onRead = watch.look;
   await work(watch);
