@@ -2,6 +2,7 @@
 import { runCommand } from '../command/run.ts';
 import type { CommandHost } from '../command/host.ts';
 import {
+  type ApplyOptions,
   BlobStorage,
   Change,
   type CodecPool,
@@ -198,7 +199,11 @@ class HandedChange extends Change {
     this.#take = take;
   }
 
-  override async apply(): ReturnType<Change['apply']> {
+  override async apply({ undo }: ApplyOptions = {}): ReturnType<Change['apply']> {
+    // It is undone where the other changes are: nothing is overwritten yet.
+    if (undo !== undefined) {
+      throw new ImageError('unsupported-feature', { feature: 'an undo file for an open image' });
+    }
     if (this.storage.changed) await this.#take(this.storage);
     return { bytes: 0, runs: 0 };
   }
