@@ -4,7 +4,7 @@ import type { EngineApi, RecoveredChange } from './api.ts';
 import { bitmapContents } from './bitmap.ts';
 import type { Changes } from './changes.ts';
 import { askList } from './checksum.ts';
-import { storageFacts } from './facts.ts';
+import { removeStaleProbes, storageFacts } from './facts.ts';
 import { Images } from './images.ts';
 import { Jobs } from './jobs.ts';
 import {
@@ -88,4 +88,7 @@ const api: EngineApi = {
 expose(api);
 
 // Not urgent, and without private storage there is nothing to remove.
-setTimeout(() => void removeAbandoned().catch(() => undefined), 2000);
+setTimeout(() => {
+  void removeAbandoned().catch(() => undefined);
+  void removeStaleProbes().catch(() => undefined);
+}, 2000);
