@@ -18,6 +18,8 @@ export default defineConfig({
   use: {
     baseURL: `http://localhost:${port}/workbench/`,
     launchOptions: await chromiumOptions(),
+    // What does not appear is not waited for until the test's time is up.
+    actionTimeout: 20_000,
     trace: 'retain-on-failure',
     locale: 'en-US',
   },

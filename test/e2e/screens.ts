@@ -62,6 +62,8 @@ export const SCREENS: Screen[] = [
     name: 'structures',
     show: async (page) => {
       await panel(page, 2);
+      // The map has led elsewhere.
+      await page.evaluate(() => (location.hash = '#/structure?at=0x14'));
       await page.locator('[data-node="header/cluster_bits"]').click();
       await expect(page.getByTestId('node-label')).toContainText('cluster_bits');
     },
