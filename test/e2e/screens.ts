@@ -64,6 +64,9 @@ export const SCREENS: Screen[] = [
       await panel(page, 2);
       // The map has led elsewhere.
       await page.evaluate(() => (location.hash = '#/structure?at=0x14'));
+      // Where the window is narrow, the bytes stand in its place then.
+      const isNarrow = (page.viewportSize()?.width ?? 1280) < 700;
+      if (isNarrow) await page.locator('label', { hasText: /^\s*Structures\s*$/ }).click();
       await page.locator('[data-node="header/cluster_bits"]').click();
       await expect(page.getByTestId('node-label')).toContainText('cluster_bits');
     },
