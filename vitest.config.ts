@@ -21,7 +21,8 @@ export default defineConfig({
           name: 'unit',
           environment: 'node',
           include: ['test/{unit,property,damaged}/**/*.test.ts', 'test/storage/**/*.node.test.ts'],
-          testTimeout: 20_000,
+          setupFiles: ['test/property-limits.ts'],
+          testTimeout: 60_000,
         },
       },
       {

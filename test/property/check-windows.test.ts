@@ -6,12 +6,21 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkImage, isImageError, openImage, type Finding } from '../../src/engine/index.ts';
 import { imagesOf } from '../images/arbitrary.ts';
-import { buildQcow2, type BuiltImage, type ImageSpec } from '../images/build-qcow2.ts';
+import { buildQcow2, type BuiltImage } from '../images/build-qcow2.ts';
 import { memory } from '../images/memory.ts';
 import { randomFor, wound } from '../images/wounds.ts';
 
-/** Bytes for counting so that a window has the clusters of one refcount block. */
-function smallest({ clusterBits = 16, refcountBits = 16 }: ImageSpec): number {
+/**
+ * Bytes for counting so that a window has the clusters of one refcount block; from what the header
+ * says, because damage may have changed the width. The default where it says nothing possible: such
+ * a file is not opened.
+ */
+function smallest(bytes: Uint8Array): number | undefined {
+  if (bytes.length < 104) return undefined;
+  const header = new DataView(bytes.buffer, bytes.byteOffset, 104);
+  const [clusterBits, order] = [header.getUint32(20), header.getUint32(96)];
+  if (clusterBits > 21 || order > 6) return undefined;
+  const refcountBits = 2 ** order;
   const blockEntries = (2 ** clusterBits * 8) / refcountBits;
   return blockEntries * (refcountBits <= 8 ? 1 : refcountBits <= 16 ? 2 : 4);
 }
@@ -32,8 +41,8 @@ function textOf(finding: Finding): string {
   return JSON.stringify(finding);
 }
 
-async function expectSame({ bytes }: BuiltImage, spec: ImageSpec): Promise<void> {
-  expect(await report(bytes, smallest(spec))).toEqual(await report(bytes));
+async function expectSame({ bytes }: BuiltImage): Promise<void> {
+  expect(await report(bytes, smallest(bytes))).toEqual(await report(bytes));
 }
 
 /** Files of more clusters than a refcount block has entries. */
@@ -47,7 +56,7 @@ const manyWindows = imagesOf({
 describe('checking in windows', () => {
   it('finds the same in a sound image', async () => {
     await fc.assert(
-      fc.asyncProperty(manyWindows, (spec) => expectSame(buildQcow2(spec), spec)),
+      fc.asyncProperty(manyWindows, (spec) => expectSame(buildQcow2(spec))),
       { numRuns: 100 },
     );
   });
@@ -57,7 +66,7 @@ describe('checking in windows', () => {
       fc.asyncProperty(manyWindows, fc.nat(), async (spec, seed) => {
         const image = buildQcow2(spec);
         const random = randomFor(seed);
-        for (let turn = 0; turn < 5; turn++) await expectSame(wound(image, random), spec);
+        for (let turn = 0; turn < 5; turn++) await expectSame(wound(image, random));
       }),
       { numRuns: 200 },
     );
