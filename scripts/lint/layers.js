@@ -25,6 +25,7 @@ const ENGINE_TYPES = [
   'engine/contracts',
   'engine/destinations',
   'engine/operations',
+  'engine/diagnosis',
 ];
 
 /** @type {Layer[]} */
@@ -40,7 +41,7 @@ const LAYERS = [
   {
     name: 'app',
     files: /^app\//,
-    values: ['worker/client'],
+    values: ['worker/client', 'command/texts'],
     types: ['worker/api', ...ENGINE_TYPES],
     packages: /^(svelte(\/|$)|idb-keyval$)/,
   },
@@ -75,11 +76,24 @@ const LAYERS = [
     types: ENGINE_TYPES,
     node: true,
   },
-  { name: 'command', files: /^command\//, values: ['engine'], types: ENGINE_TYPES },
+  {
+    // What is said of findings, in English: the command line and the page say the same.
+    name: 'command/texts',
+    files: /^command\/diagnosis\//,
+    values: [],
+    types: ENGINE_TYPES,
+  },
+  {
+    name: 'command',
+    files: /^command\//,
+    values: ['command/texts', 'engine'],
+    types: ENGINE_TYPES,
+  },
   {
     name: 'engine',
     files: /^engine\/index\.ts$/,
     values: [
+      'engine/diagnosis',
       'engine/operations',
       'engine/contracts',
       'engine/formats',
@@ -100,6 +114,24 @@ const LAYERS = [
       /^engine\/(formats\/format|operations\/(finding|check-report|compare-report|operation|image-info))\.ts$/,
     values: ['engine/binary', 'engine/base'],
     types: ['engine/formats', 'engine/codecs', 'engine/storage'],
+  },
+  {
+    // Looks at everything and judges it: facts in, findings out.
+    name: 'engine/diagnosis',
+    files: /^engine\/diagnosis\//,
+    values: [
+      'engine/operations',
+      'engine/destinations',
+      'engine/contracts',
+      'engine/formats',
+      'engine/guest',
+      'engine/containers',
+      'engine/codecs',
+      'engine/storage',
+      'engine/binary',
+      'engine/base',
+    ],
+    types: [],
   },
   {
     name: 'engine/operations',

@@ -24,8 +24,25 @@ export type * from './destinations/destination.ts';
 export { factsOf } from './destinations/facts.ts';
 export { destinationOf, judge, judgeAll, sizeFor } from './destinations/judge.ts';
 export { DESTINATIONS } from './destinations/table.ts';
+export {
+  diagnose,
+  diagnosisOf,
+  type Diagnosed,
+  type DiagnoseOptions,
+} from './diagnosis/diagnose.ts';
+export type * from './diagnosis/diagnosis.ts';
+export { AREAS, GRADES, MOST_PLACES } from './diagnosis/diagnosis.ts';
+export type * from './diagnosis/facts.ts';
+export { fingerprintOf, type BaseFingerprint } from './diagnosis/guard.ts';
+export type { ChainValues } from './diagnosis/rules/chain.ts';
+export type { HealthValues } from './diagnosis/rules/health.ts';
+export type { PerformanceValues } from './diagnosis/rules/performance.ts';
+export type { PortabilityValues } from './diagnosis/rules/portability.ts';
+export type { SafetyValues } from './diagnosis/rules/safety.ts';
+export type { SpaceValues } from './diagnosis/rules/space.ts';
 export { FORMAT_NAMES, openImage, type OpenOptions } from './formats/index.ts';
 export type * from './formats/format.ts';
+export type * from './formats/survey.ts';
 export { looksLikeDisk } from './formats/identify.ts';
 export { isEncrypted } from './formats/encrypted.ts';
 export { isLayered } from './formats/layered.ts';

@@ -60,6 +60,9 @@ export interface Storage {
 
   /** Bytes really taken on the medium, where the platform tells; else undefined. */
   allocated?(): Promise<number | undefined>;
+
+  /** When it was written last, milliseconds since 1970, where the platform tells; else undefined. */
+  modified?(): Promise<number | undefined>;
 }
 
 /** One of many reads: fills `target` from `offset` (bytes). */
