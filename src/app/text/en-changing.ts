@@ -166,8 +166,6 @@ export const enChanging = {
     new: 'New passphrase',
     again: 'New passphrase again',
     different: 'The two are different.',
-    show: 'Show',
-    hide: 'Hide',
     into: 'Key slot',
     auto: 'The first free one',
     full: 'All slots are in use.',

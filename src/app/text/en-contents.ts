@@ -1,4 +1,5 @@
 import { count } from './en.ts';
+import { FILE_SYSTEM_NAMES } from '../file-system-names.ts';
 
 /** English: what is on a disk, and where the bytes of its file went. */
 export const enContents = {
@@ -110,32 +111,7 @@ export const enContents = {
 
   command: 'The same with qemu-img',
 
-  kinds: {
-    ext2: 'ext2',
-    ext3: 'ext3',
-    ext4: 'ext4',
-    xfs: 'XFS',
-    btrfs: 'Btrfs',
-    ntfs: 'NTFS',
-    fat12: 'FAT12',
-    fat16: 'FAT16',
-    fat32: 'FAT32',
-    exfat: 'exFAT',
-    iso9660: 'ISO 9660',
-    swap: 'Linux swap',
-    lvm2: 'LVM',
-    luks1: 'LUKS1',
-    luks2: 'LUKS2',
-    apfs: 'APFS',
-    'hfs-plus': 'HFS+',
-    zfs: 'ZFS',
-    refs: 'ReFS',
-    squashfs: 'SquashFS',
-    erofs: 'EROFS',
-    f2fs: 'F2FS',
-    bitlocker: 'BitLocker',
-    'md-raid': 'Linux RAID',
-  },
+  kinds: FILE_SYSTEM_NAMES,
 
   /** Partition types; of many names for one, that which people meet most. */
   types: {

@@ -159,7 +159,6 @@ export const enCreate = {
   encryptionNote: 'Without the passphrase, nobody reads it. It cannot be recovered.',
   passphrase: 'Passphrase',
   again: 'Passphrase once more',
-  show: 'Show',
   passphraseFaults: {
     missing: 'A passphrase is needed.',
     different: 'The two are different.',

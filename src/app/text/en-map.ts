@@ -52,7 +52,7 @@ export const enMap = {
 
   legend: 'What there is',
   legendNote: 'Choose a kind to see only that.',
-  only: (kind: string) => `Show only: ${kind}`,
+  showOnly: (kind: string) => `Show only: ${kind}`,
   previousOf: (kind: string) => `Previous: ${kind}`,
   nextOf: (kind: string) => `Next: ${kind}`,
 

@@ -148,8 +148,6 @@ export const zhChanging: ChangingText = {
     new: '新密码',
     again: '再次输入新密码',
     different: '两次输入不一致。',
-    show: '显示',
-    hide: '隐藏',
     into: '密钥槽',
     auto: '第一个空闲的槽',
     full: '所有密钥槽都已使用。',

@@ -1,3 +1,4 @@
+import { FILE_SYSTEM_NAMES } from '../file-system-names.ts';
 import type { ContentsText } from './en-contents.ts';
 
 /** Simplified Chinese: what is on a disk, and where the bytes of its file went. */
@@ -104,32 +105,7 @@ export const zhContents: ContentsText = {
 
   command: '等效的 qemu-img 命令',
 
-  kinds: {
-    ext2: 'ext2',
-    ext3: 'ext3',
-    ext4: 'ext4',
-    xfs: 'XFS',
-    btrfs: 'Btrfs',
-    ntfs: 'NTFS',
-    fat12: 'FAT12',
-    fat16: 'FAT16',
-    fat32: 'FAT32',
-    exfat: 'exFAT',
-    iso9660: 'ISO 9660',
-    swap: 'Linux 交换空间',
-    lvm2: 'LVM',
-    luks1: 'LUKS1',
-    luks2: 'LUKS2',
-    apfs: 'APFS',
-    'hfs-plus': 'HFS+',
-    zfs: 'ZFS',
-    refs: 'ReFS',
-    squashfs: 'SquashFS',
-    erofs: 'EROFS',
-    f2fs: 'F2FS',
-    bitlocker: 'BitLocker',
-    'md-raid': 'Linux RAID',
-  },
+  kinds: { ...FILE_SYSTEM_NAMES, swap: 'Linux 交换空间' },
 
   types: {
     fat: 'FAT',

@@ -108,7 +108,6 @@ export const zhCreate: CreateText = {
   encryptionNote: '没有密码，任何人都无法读取。密码无法找回。',
   passphrase: '密码',
   again: '再次输入密码',
-  show: '显示',
   passphraseFaults: { missing: '需要密码。', different: '两次输入不一致。' },
   takes: '占用的空间',
   now: '现在',

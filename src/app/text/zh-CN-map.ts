@@ -49,7 +49,7 @@ export const zhMap: MapText = {
 
   legend: '组成',
   legendNote: '选择一种，即只突出显示这一种。',
-  only: (kind) => `只显示：${kind}`,
+  showOnly: (kind) => `只显示：${kind}`,
   previousOf: (kind) => `上一个：${kind}`,
   nextOf: (kind) => `下一个：${kind}`,
 
