@@ -70,7 +70,7 @@ export function healthyFacts(change: Partial<DiagnosisFacts> = {}): DiagnosisFac
       ...{ allocatedClusters: (2 * GIB) / CLUSTER, fragmentedClusters: 0, compressedClusters: 0 },
       ...{ imageEndOffset: info.fileSize, findings: [], findingCounts: {}, aborted: undefined },
     },
-    checkRefused: '',
+    ...{ checkRefused: '', noticed: [] },
     survey: healthySurvey(),
     chain: [
       {

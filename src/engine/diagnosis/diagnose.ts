@@ -7,6 +7,7 @@ import type { Disk } from '../formats/format.ts';
 import { readContents, type GuestContents } from '../guest/file-system-reader.ts';
 import type { CheckReport } from '../operations/check-report.ts';
 import { checkImage } from '../operations/check.ts';
+import type { Finding } from '../operations/finding.ts';
 import { inspect } from '../operations/inspect.ts';
 import type { RunOptions } from '../operations/operation.ts';
 import { readDisk } from '../operations/read.ts';
@@ -95,6 +96,7 @@ async function collect(image: Diagnosed, options: DiagnoseOptions): Promise<Diag
   const info = await inspect(checked);
   const file = factsOf(info, { container, severalFiles });
   const checking = await check(checked, options);
+  const noticed = noticedOf(image, checking.check);
   const survey = await surveyDisk(checked, options);
   const chain = await layersOf(readable ?? checked, { signal });
   const guest = readable === undefined ? undefined : await contentsOf(readable, signal);
@@ -105,7 +107,17 @@ async function collect(image: Diagnosed, options: DiagnoseOptions): Promise<Diag
   const deep = isDeep ? await lookDeep(readable, options) : undefined;
   const changedMeanwhile = await hasChanged(checked, before);
   return {
-    ...{ info, file, judgements: judgeAll(file), ...checking, survey, chain, guest, guestBelow },
+    ...{
+      info,
+      file,
+      judgements: judgeAll(file),
+      ...checking,
+      noticed,
+      survey,
+      chain,
+      guest,
+      guestBelow,
+    },
     ...{ changedMeanwhile, guard, deep, now: options.now },
   };
 }
@@ -115,11 +127,21 @@ async function check(
   options: RunOptions,
 ): Promise<{ check: CheckReport | undefined; checkRefused: string }> {
   try {
-    return { check: await checkImage(disk, options), checkRefused: '' };
+    return { check: await checkImage(disk, { ...options, explain: true }), checkRefused: '' };
   } catch (error) {
     if (!isImageError(error) || error.code === 'cancelled') throw error;
     return { check: undefined, checkRefused: error.code };
   }
+}
+
+/** The parent is looked at only where the image is opened for reading. */
+function noticedOf({ checked, readable }: Diagnosed, report: CheckReport | undefined): Finding[] {
+  const counts = report?.findingCounts ?? {};
+  const own = checked.findings ?? [];
+  const others = (readable?.findings ?? []).filter(({ kind }) => {
+    return own.every((one) => one.kind !== kind);
+  });
+  return [...own, ...others].filter(({ kind }) => (counts[kind] ?? 0) === 0);
 }
 
 /** Undefined where the content cannot be had: locked, or damaged. */

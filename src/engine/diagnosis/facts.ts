@@ -3,7 +3,7 @@ import type { FileFacts, Judgement } from '../destinations/destination.ts';
 import type { Survey } from '../formats/survey.ts';
 import type { GuestContents } from '../guest/file-system-reader.ts';
 import type { CheckReport } from '../operations/check-report.ts';
-import type { Range } from '../operations/finding.ts';
+import type { Finding, Range } from '../operations/finding.ts';
 import type { ImageInfo } from '../operations/image-info.ts';
 
 export interface DiagnosisFacts {
@@ -15,6 +15,8 @@ export interface DiagnosisFacts {
   check: CheckReport | undefined;
   /** The code of the error that kept the check from running; '' where none did. */
   checkRefused: string;
+  /** What was put up with when the image was opened, as far as the check does not say it again. */
+  noticed: readonly Finding[];
   /** Undefined where the tables are too damaged to be surveyed. */
   survey: Survey | undefined;
   /** The image itself first, then what is below it. */
