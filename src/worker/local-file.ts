@@ -59,6 +59,11 @@ export class LocalFile implements Storage {
     return refuseChanged(this.#handle, this.#file);
   }
 
+  /** Of the old content. */
+  modified(): Promise<number | undefined> {
+    return this.#old.modified();
+  }
+
   /** The changed copy takes the file's place. @throws ImageError and the file is as it was */
   async close(): Promise<void> {
     await this.#copy.close();

@@ -77,6 +77,7 @@ export function healthyFacts(change: Partial<DiagnosisFacts> = {}): DiagnosisFac
         ...{ name: info.name, format: 'qcow2', virtualSize: info.virtualSize, dirty: false },
         ...{ fileSize: info.fileSize, clusterSize: CLUSTER, serves: 2 * GIB, modified: undefined },
         ...{ missing: false, corrupt: false, writtenName: '', writtenFormat: '' },
+        ...{ mapped: true, damaged: 0 },
       },
     ],
     ...{ guest: undefined, guestBelow: undefined, changedMeanwhile: false, guard: undefined },

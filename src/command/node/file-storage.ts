@@ -196,6 +196,13 @@ export class FileStorage implements Storage {
   allocated(): Promise<number> {
     return Promise.resolve(Number(fstatSync(this.#file, { bigint: true }).blocks * 512n));
   }
+
+  /** A device has no time of its own: its name has. */
+  modified(): Promise<number | undefined> {
+    if (this.#closed) return Promise.resolve(undefined);
+    const stats = fstatSync(this.#file, { bigint: true });
+    return Promise.resolve(stats.isFile() ? Number(stats.mtimeNs / 1_000_000n) : undefined);
+  }
 }
 
 function identityOf({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string {

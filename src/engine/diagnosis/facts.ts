@@ -43,8 +43,12 @@ export interface LayerFacts {
   virtualSize: number;
   fileSize: number;
   clusterSize: number;
-  /** Guest bytes that this image decides. */
+  /** Guest bytes that this image decides; of a missing one, those that are left to it. */
   serves: number;
+  /** The whole disk was followed, so `serves` is exact; otherwise it is the least. The same for all. */
+  mapped: boolean;
+  /** Guest bytes, part of `serves`, for which its tables say nothing that could be right. */
+  damaged: number;
   /** When its file was written last, milliseconds since 1970; undefined where nobody tells. */
   modified: number | undefined;
   /** It is named by the one above it, and not here. */
@@ -65,6 +69,8 @@ export interface GuardFacts {
   source: 'header' | 'app';
   /** What differs; empty: it is the same. */
   changes: ('size' | 'virtual-size' | 'metadata' | 'content')[];
+  /** The overlay names another base than when it was remembered. Not known by the app: false. */
+  otherBase: boolean;
 }
 
 /** What reading guest data tells. */

@@ -71,6 +71,11 @@ export class BlobStorage extends ReadOnlyStorage {
     }
   }
 
+  /** A File knows; a Blob that somebody made does not. */
+  modified(): Promise<number | undefined> {
+    return Promise.resolve(this.#blob instanceof File ? this.#blob.lastModified : undefined);
+  }
+
   /** Several requests in flight. Returns only when none is left that could still fill `target`. */
   async #pieces(offset: number, target: Uint8Array): Promise<void> {
     let next = 0;

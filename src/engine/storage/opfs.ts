@@ -25,10 +25,18 @@ export class OpfsStorage implements Storage {
   readonly #handle: SyncAccess;
   /** Calls settle at once; without this a loop over them would never hear a cancel. */
   readonly #breathe = pacer();
+  /** Where it was opened from: the handle knows no time. */
+  readonly #file: Pick<FileSystemFileHandle, 'getFile'> | undefined;
   #size: number;
   #closed = false;
 
-  constructor(handle: SyncAccess, name: string, writable = true) {
+  constructor(
+    handle: SyncAccess,
+    name: string,
+    writable = true,
+    file?: Pick<FileSystemFileHandle, 'getFile'>,
+  ) {
+    this.#file = file;
     this.name = name;
     this.writable = writable;
     this.#handle = handle;
@@ -44,7 +52,7 @@ export class OpfsStorage implements Storage {
     { name = file.name, writable = true }: { name?: string; writable?: boolean } = {},
   ): Promise<OpfsStorage> {
     try {
-      return new OpfsStorage(await file.createSyncAccessHandle(), name, writable);
+      return new OpfsStorage(await file.createSyncAccessHandle(), name, writable, file);
     } catch (error) {
       const busy = error instanceof Error && error.name === 'NoModificationAllowedError';
       if (!busy) throw readFailure(name, 0, 0, error);
@@ -100,6 +108,15 @@ export class OpfsStorage implements Storage {
     if (!this.#closed) this.#handle.close();
     this.#closed = true;
     return Promise.resolve();
+  }
+
+  /** Undefined where the browser does not show a file that is locked. */
+  async modified(): Promise<number | undefined> {
+    try {
+      return (await this.#file?.getFile())?.lastModified;
+    } catch {
+      return undefined;
+    }
   }
 
   #readSome(offset: number, target: Uint8Array): number {

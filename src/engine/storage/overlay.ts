@@ -1,7 +1,7 @@
 import { available } from './failures.ts';
 import { KeptBytes, MEMORY_BUDGET, type ScratchOpener } from './kept-bytes.ts';
 import { type ByteRange, RangeSet } from './range-set.ts';
-import type { Storage } from './storage.ts';
+import { modifiedOf, type Storage } from './storage.ts';
 
 /** A part of the file that is no longer as it was. */
 export interface Change extends ByteRange {
@@ -165,6 +165,11 @@ export class OverlayStorage implements Overlay {
 
   settle(): Promise<void> {
     return this.#forget(this.base.size);
+  }
+
+  /** Of the medium: what is kept aside has been written nowhere yet. */
+  modified(): Promise<number | undefined> {
+    return modifiedOf(this.base);
   }
 
   changes(): Change[] {

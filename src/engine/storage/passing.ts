@@ -1,4 +1,4 @@
-import type { Storage } from './storage.ts';
+import { modifiedOf, type Storage } from './storage.ts';
 
 /** A storage that passes everything on; others change what they are about. */
 export class PassingStorage implements Storage {
@@ -38,5 +38,9 @@ export class PassingStorage implements Storage {
 
   close(): Promise<void> {
     return this.inner.close();
+  }
+
+  modified(): Promise<number | undefined> {
+    return modifiedOf(this.inner);
   }
 }

@@ -1,6 +1,6 @@
 import { ReadOnlyStorage } from './read-only.ts';
 import { available } from './failures.ts';
-import type { Storage } from './storage.ts';
+import { modifiedOf, type Storage } from './storage.ts';
 
 /**
  * A part of another storage as a storage of its own, for reading. Closing it leaves the whole
@@ -29,5 +29,9 @@ export class SliceStorage extends ReadOnlyStorage {
     const length = available(this.size, offset, target.length);
     if (length === 0) return 0;
     return this.#whole.read(this.#offset + offset, target.subarray(0, length));
+  }
+
+  modified(): Promise<number | undefined> {
+    return modifiedOf(this.#whole);
   }
 }

@@ -65,6 +65,11 @@ export interface Storage {
   modified?(): Promise<number | undefined>;
 }
 
+/** {@link Storage.modified} of a storage that may not know. */
+export function modifiedOf(storage: Storage): Promise<number | undefined> {
+  return storage.modified?.() ?? Promise.resolve(undefined);
+}
+
 /** One of many reads: fills `target` from `offset` (bytes). */
 export interface ReadRequest {
   readonly offset: number;
