@@ -81,7 +81,7 @@ export function healthyFacts(change: Partial<DiagnosisFacts> = {}): DiagnosisFac
       },
     ],
     ...{ guest: undefined, guestBelow: undefined, changedMeanwhile: false, guard: undefined },
-    ...{ deep: undefined, now: Date.UTC(2026, 0, 1) },
+    ...{ contentLooksLike: '', deep: undefined, now: Date.UTC(2026, 0, 1) },
     ...change,
   };
 }

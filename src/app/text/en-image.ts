@@ -336,6 +336,7 @@ export const enImage = {
       comparing: 'Comparing',
       digesting: 'Computing the checksum',
       searching: 'Searching',
+      reading: 'Reading the content',
       verifying: 'Checking the copy',
       finishing: 'Finishing: the browser checks the file',
     },

@@ -318,6 +318,7 @@ export const zhImage: ImageText = {
       comparing: '正在比较',
       digesting: '正在计算校验和',
       searching: '正在搜索',
+      reading: '正在读取内容',
       verifying: '正在校验副本',
       finishing: '正在完成：浏览器正在检查文件',
     },

@@ -11,6 +11,7 @@ import type { Finding } from '../operations/finding.ts';
 import { inspect } from '../operations/inspect.ts';
 import type { RunOptions } from '../operations/operation.ts';
 import { readDisk } from '../operations/read.ts';
+import { contentLooksLike } from './content-format.ts';
 import { lookDeep } from './deep.ts';
 import {
   AREAS,
@@ -103,6 +104,7 @@ async function collect(image: Diagnosed, options: DiagnoseOptions): Promise<Diag
   const below = readable?.backing;
   const guestBelow = below === undefined ? undefined : await contentsOf(below, signal);
   const guard = await guardFactsOf(readable ?? checked, options.guard, { signal });
+  const looksLike = await contentLooksLike(readable, signal);
   const isDeep = options.deep === true && readable !== undefined;
   const deep = isDeep ? await lookDeep(readable, options) : undefined;
   const changedMeanwhile = await hasChanged(checked, before);
@@ -118,6 +120,7 @@ async function collect(image: Diagnosed, options: DiagnoseOptions): Promise<Diag
       guest,
       guestBelow,
     },
+    contentLooksLike: looksLike,
     ...{ changedMeanwhile, guard, deep, now: options.now },
   };
 }

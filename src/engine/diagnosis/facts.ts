@@ -29,6 +29,8 @@ export interface DiagnosisFacts {
   changedMeanwhile: boolean;
   /** What was remembered of the base, held against the base as it is now. */
   guard: GuardFacts | undefined;
+  /** The format that the first bytes of the disk look like, as if it were an image; '' for none. */
+  contentLooksLike: string;
   /** Only where guest data were to be read. */
   deep: DeepFacts | undefined;
   /** Milliseconds since 1970: when the diagnosis was made. */
@@ -80,19 +82,27 @@ export interface DeepFacts {
   /** Packed clusters, and how many of them do not unpack. */
   packedClusters: number;
   brokenPacked: number;
+  /** Guest addresses of those of the disk as it is now, at most some. */
   brokenPlaces: Range[];
-  /** Guest bytes that could not be read for other reasons. */
+  /** So many of both belong to snapshots alone. */
+  snapshotPacked: number;
+  brokenSnapshotPacked: number;
+  /** Guest bytes that could not be read for other reasons; not what waits for a file or a passphrase. */
   unreadable: number;
+  /** Guest addresses, at most some. */
   unreadablePlaces: Range[];
   /** Clusters with plain content that are all zeros, bytes. */
   zeroFilled: number;
-  /** Content that equals what the backing image has there, bytes. */
+  /** Content that equals what the backing image has there, without {@link zeroFilled}; bytes. */
   equalToBacking: number;
   /** What a sample of plain content packs to, with zlib; both 0 where there was none. */
   sampled: number;
   sampledPacked: number;
-  /** Bytes other than zero in places that nothing uses: free, leaked, held zeros, the tail. */
+  /** Whether all places that nothing uses are known: some formats do not say. */
+  staleKnown: boolean;
+  /** Bytes of sectors with something in places that nothing uses: free, leaked, held zeros, the tail. */
   stale: number;
+  /** Addresses in the file, at most some. */
   stalePlaces: Range[];
   /** Things in the content that should not be given away. */
   secrets: SecretFacts[];
@@ -109,8 +119,10 @@ export type SecretKind =
 export interface SecretFacts {
   kind: SecretKind;
   count: number;
-  /** Guest addresses, at most some. */
+  /** Guest addresses of those that the guest sees, at most some. */
   places: Range[];
-  /** So many of them lie in places that the guest does not see any more. */
+  /** So many of them lie in places that the guest does not see any more, some only in snapshots. */
   stale: number;
+  /** Where those are in the file, at most some. */
+  stalePlaces: Range[];
 }

@@ -45,6 +45,30 @@ export async function* mapChain(
   return undefined;
 }
 
+/**
+ * What an image itself says of a range, whatever lies below it: its runs in guest order, in batches,
+ * without those that it leaves to others. Bytes; the range is cut to the disk.
+ */
+export async function* mapOwn(
+  disk: Disk,
+  offset = 0,
+  length: number = disk.size,
+): AsyncGenerator<ChainExtent[], undefined> {
+  const end = Math.min(offset + length, disk.size);
+  for (let at = offset; at < end;) {
+    const batch = await disk.map(at, end - at, EXTENTS_AT_ONCE);
+    const last = batch.at(-1);
+    if (last === undefined) return undefined;
+    at = endOf(last);
+    const own: ChainExtent[] = [];
+    for (const extent of batch) {
+      if (extent.kind !== 'unallocated') own.push(decided(disk, extent, 0));
+    }
+    yield own;
+  }
+  return undefined;
+}
+
 /** A batch ends after about this many runs. */
 const EXTENTS_AT_ONCE = 64 * 1024;
 /** All layers together may hold about this many: each has a batch of its own on the way down. */

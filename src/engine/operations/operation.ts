@@ -12,6 +12,7 @@ export type Stage =
   | 'comparing'
   | 'digesting'
   | 'searching'
+  | 'reading'
   | 'verifying'
   | 'finishing';
 
