@@ -7,6 +7,7 @@ import { ensureBrowser, ensureQemuImg } from './lib/test-setup.mjs';
 import { STEPS } from './lib/test-steps.mjs';
 
 /** @typedef {import('./lib/test-steps.mjs').StepResult} StepResult */
+/** @typedef {import('./lib/test-steps.mjs').Step} Step */
 
 const steps = chosenSteps();
 const totals = { passed: 0, failed: 0, skipped: 0 };
@@ -14,7 +15,10 @@ try {
   await ensureDependencies();
   if (steps.some((step) => step.needs.includes('qemu-img'))) await ensureQemuImg();
   const browser = steps.some((step) => step.needs.includes('browser')) && (await ensureBrowser());
-  for (const step of steps) add(step.title, await timed(() => step.run({ browser })));
+  const have = { browser };
+  // What takes one core and no particular time goes first, two at a time; the rest has the machine.
+  await together(steps, have);
+  for (const step of steps.filter(({ light }) => light !== true)) await execute(step, have);
 } catch (error) {
   console.log(error instanceof Error ? (error.stack ?? error.message) : error);
   totals.failed++;
@@ -32,6 +36,29 @@ function chosenSteps() {
     process.exit(2);
   }
   return STEPS.filter((step) => names.includes(step.name));
+}
+
+/**
+ * Two rows of light steps: whichever row is ready takes the next one.
+ * @param {Step[]} all
+ * @param {{ browser: boolean }} have
+ */
+function together(all, have) {
+  const waiting = all.filter(({ light }) => light === true);
+  const row = async () => {
+    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
+      await execute(step, have);
+    }
+  };
+  return Promise.all([row(), row()]);
+}
+
+/**
+ * @param {Step} step
+ * @param {{ browser: boolean }} have
+ */
+async function execute(step, have) {
+  add(step.title, await timed(() => step.run(have)));
 }
 
 /**

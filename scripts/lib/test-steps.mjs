@@ -11,6 +11,7 @@ import { ROOT, tool } from './run.mjs';
  * @property {string} title
  * @property {('browser' | 'qemu-img')[]} needs
  * @property {(have: Have) => Promise<StepResult>} run
+ * @property {true} [light] takes one core, and nothing in it depends on how long it takes
  */
 
 const RESULTS = 'test-results';
@@ -23,30 +24,40 @@ export const STEPS = [
     name: 'format',
     title: 'Format (prettier)',
     needs: [],
+    light: true,
     run: () => one('prettier/bin/prettier.cjs', ['--check', '--log-level', 'warn', '.']),
   },
   {
     name: 'lint',
     title: 'Lint, import directions (eslint)',
     needs: [],
+    light: true,
     run: () => one('eslint/bin/eslint.js', ['--max-warnings', '0', '.']),
   },
   {
     name: 'tsc',
     title: 'Types (tsc)',
     needs: [],
+    light: true,
     run: () => one('typescript/bin/tsc', ['-p', '.']),
   },
   {
     name: 'svelte-check',
     title: 'Types, components (svelte-check)',
     needs: [],
+    light: true,
     run: () =>
       one('svelte-check/bin/svelte-check', [
         ...['--tsconfig', './tsconfig.json', '--fail-on-warnings', '--output', 'human'],
       ]),
   },
-  { name: 'build', title: 'Build (vite)', needs: [], run: async () => asOne(await build()) },
+  {
+    name: 'build',
+    title: 'Build (vite)',
+    needs: [],
+    light: true,
+    run: async () => asOne(await build()),
+  },
   { name: 'unit', title: 'Unit tests', needs: [], run: () => vitest('unit') },
   { name: 'golden', title: 'Golden tests against qemu-img', needs: ['qemu-img'], run: golden },
   { name: 'crash', title: 'Crashes in the middle of changes', needs: [], run: crash },
