@@ -28,6 +28,7 @@ Command syntax:
   convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [-U] [-C] [-c] [-p] [-q] [-n] [-r rate_limit] [--salvage | --verify] [--snapshots] [--for=destination] [-B backing_file [-F backing_fmt]] [--bitmaps [--skip-broken-bitmaps]] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
   create [--object objectdef] [-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]
   dd [--object objectdef] [--image-opts] [-f fmt] [-O output_fmt] [-U] [bs=block_size] [count=blocks] [skip=blocks] if=input of=output
+  guard [--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [--keep | --drop | --verify] [--undo undo_file] [-U] filename
   info [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
   map [--object objectdef] [--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] [--bitmap=name] [--output=ofmt] [-U] filename
   measure [--object objectdef] [--image-opts] [--output=ofmt] [-O output_fmt] [-o options] [--size N | [-f fmt] [-l snapshot] [-U] filename]
@@ -135,6 +136,15 @@ Parameters to dd subcommand:
   'block_size' is 512 without it; 'skip' blocks of the input are left out, and 'count' blocks are
     copied, as dd does it. The real program copies less when both are given: there, the skipped
     blocks count too
+
+Parameters to guard subcommand (which the real program does not have):
+  notices that the backing file of an image is no longer what it was: its content then no longer
+    fits the image
+  '--keep' writes into the header of the image what the backing file is like now; other programs
+    keep it there without using it
+  '--verify', which is also what is done without it, compares; '--drop' takes it out again
+  tables are compared whole, and samples of the content, not all of it
+  the exit code is 0 (the same, or done), 1 (failed), 2 (changed) or 3 (nothing is remembered)
 
 Parameters to map subcommand:
   '--start-offset' and '--max-length' choose a part of the disk

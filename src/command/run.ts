@@ -14,6 +14,7 @@ import type { Command, Context } from './context.ts';
 import { convert } from './convert.ts';
 import { create } from './create.ts';
 import { dd } from './dd.ts';
+import { guard } from './guard.ts';
 import { HELP, VERSION } from './help.ts';
 import type { CommandHost } from './host.ts';
 import { info } from './info.ts';
@@ -40,6 +41,7 @@ const COMMANDS = new Map<string, Command>(
       convert,
       create,
       dd,
+      guard,
       info,
       map,
       measure,

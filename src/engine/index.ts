@@ -30,40 +30,17 @@ export {
   type Diagnosed,
   type DiagnoseOptions,
 } from './diagnosis/diagnose.ts';
-export {
-  compareDiagnoses,
-  findingKey,
-  GROWING_PARTS,
-  largestFile,
-  metadataBytes,
-  type ChainChange,
-  type ChangedGrade,
-  type DiagnosisComparison,
-  type FullForecast,
-  type Growth,
-  type GrowingPart,
-  type IdentityDifference,
-  type Sameness,
-} from './diagnosis/compare.ts';
 export type * from './diagnosis/diagnosis.ts';
 export { AREAS, GRADES, MOST_PLACES } from './diagnosis/diagnosis.ts';
 export type * from './diagnosis/facts.ts';
-export { fingerprintOf, type BaseFingerprint } from './diagnosis/guard.ts';
 export {
-  LONGEST_REPORT,
-  parseDiagnosis,
-  type ParsedDiagnosis,
-  type ReportRefusal,
-} from './diagnosis/parse.ts';
-export {
-  reportOf,
-  type DiagnosisHashes,
-  type DiagnosisReport,
-  type EarlierDiagnosis,
-  type EarlierFinding,
-  type EarlierSnapshot,
-  type ReportOptions,
-} from './diagnosis/report.ts';
+  fingerprintOf,
+  guardFactsOf,
+  type BaseFingerprint,
+  type FingerprintOptions,
+  type KeptFingerprint,
+} from './diagnosis/guard.ts';
+export { layersOf } from './diagnosis/layers.ts';
 export type { ChainValues } from './diagnosis/rules/chain.ts';
 export type { HealthValues } from './diagnosis/rules/health.ts';
 export type { PerformanceValues } from './diagnosis/rules/performance.ts';
@@ -86,6 +63,8 @@ export { readBitmap, type MarkedRange } from './formats/qcow2/bitmap-contents.ts
 export { checkAmendment, type Qcow2Amendment } from './formats/qcow2/edit/amend.ts';
 export { createQcow2, type Qcow2Options } from './formats/qcow2/edit/create.ts';
 export type { Encryption } from './formats/qcow2/edit/encryption.ts';
+export { dropFingerprint, keepFingerprint } from './formats/qcow2/edit/fingerprint.ts';
+export { keptFingerprint } from './formats/qcow2/fingerprint.ts';
 export { GuestWriter, type ReadBelow } from './formats/qcow2/edit/guest-writer.ts';
 export { changeLuksKeys, type KeyChange } from './formats/qcow2/edit/luks-slots.ts';
 export {

@@ -5,6 +5,7 @@ import { hasBit } from '../formats/qcow2/header-fault.ts';
 import { Qcow2Image } from '../formats/qcow2/image.ts';
 import {
   EXTENSION_TYPE,
+  FINGERPRINT_TYPE,
   FEATURES,
   HEADER_COMPRESSION,
   HEADER_V2,
@@ -131,6 +132,7 @@ const EXTENSION_NAMES: ReadonlyMap<number, string> = new Map([
   [EXTENSION_TYPE.bitmaps, 'bitmaps'],
   [EXTENSION_TYPE.crypto, 'encryption header'],
   [EXTENSION_TYPE.dataFile, 'external data file'],
+  [FINGERPRINT_TYPE, 'fingerprint of the backing file'],
 ]);
 
 function describeFeatures(header: Header): FeatureBit[] {

@@ -59,6 +59,21 @@ export const EXTENSION_TYPE = {
   dataFile: 0x44415441,
 } as const;
 
+/**
+ * An extension of our own: what the backing file was like. Programs that do not know it keep it when
+ * they write the header anew, as they keep all that they do not know.
+ */
+export const FINGERPRINT_TYPE = 0x51626670;
+
+/** What that extension holds; behind it the name of the backing file in UTF-8. */
+export const FINGERPRINT_EXTENSION = struct({
+  layout: u32(0, 'Layout of what follows: 1'),
+  flags: u32(4, 'Bit 0: the content could be read', 'bits'),
+  taken: u64(8, 'When it was taken, milliseconds since 1970', 'time'),
+  fileSize: u64(16, 'Size of the backing file, bytes', 'bytes'),
+  virtualSize: u64(24, 'Size of its disk, bytes', 'bytes'),
+});
+
 /** «Bitmaps extension». */
 export const BITMAPS_EXTENSION = struct({
   count: u32(0, 'Number of bitmaps'),
