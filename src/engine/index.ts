@@ -30,6 +30,21 @@ export {
   type Diagnosed,
   type DiagnoseOptions,
 } from './diagnosis/diagnose.ts';
+export {
+  compareDiagnoses,
+  findingKey,
+  GROWING_PARTS,
+  largestFile,
+  metadataBytes,
+  type ChainChange,
+  type ChangedGrade,
+  type DiagnosisComparison,
+  type FullForecast,
+  type Growth,
+  type GrowingPart,
+  type IdentityDifference,
+  type Sameness,
+} from './diagnosis/compare.ts';
 export type * from './diagnosis/diagnosis.ts';
 export { AREAS, GRADES, MOST_PLACES } from './diagnosis/diagnosis.ts';
 export type * from './diagnosis/facts.ts';
@@ -41,6 +56,21 @@ export {
   type KeptFingerprint,
 } from './diagnosis/guard.ts';
 export { layersOf } from './diagnosis/layers.ts';
+export {
+  LONGEST_REPORT,
+  parseDiagnosis,
+  type ParsedDiagnosis,
+  type ReportRefusal,
+} from './diagnosis/parse.ts';
+export {
+  reportOf,
+  type DiagnosisHashes,
+  type DiagnosisReport,
+  type EarlierDiagnosis,
+  type EarlierFinding,
+  type EarlierSnapshot,
+  type ReportOptions,
+} from './diagnosis/report.ts';
 export type { ChainValues } from './diagnosis/rules/chain.ts';
 export type { HealthValues } from './diagnosis/rules/health.ts';
 export type { PerformanceValues } from './diagnosis/rules/performance.ts';
