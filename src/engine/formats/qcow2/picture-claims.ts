@@ -4,6 +4,7 @@
  */
 import { cellOf } from '../picture-kinds.ts';
 import { maxRefcount } from './refcounts.ts';
+import type { ClusterSets } from './survey-sets.ts';
 
 /** Who can use a cluster. */
 export const OWNER = {
@@ -100,6 +101,8 @@ export class Claims {
    * bitmap its number; {@link NO_INDEX} where that is not known.
    */
   readonly users: Uint32Array | undefined;
+  /** Which snapshots use each cluster, where that is wanted. */
+  readonly sets: ClusterSets | undefined;
   readonly #most: number;
   readonly #clusterSize: number;
   readonly #fileSize: number;
@@ -107,6 +110,7 @@ export class Claims {
   constructor(
     { first, length, keepsFirst }: WindowPlace,
     file: { clusterSize: number; size: number; refcountBits: number },
+    sets?: ClusterSets,
   ) {
     this.first = first;
     this.length = length;
@@ -121,6 +125,7 @@ export class Claims {
           ? new Uint16Array(length)
           : new Uint32Array(length);
     this.users = keepsFirst ? new Uint32Array(length) : undefined;
+    this.sets = sets;
   }
 
   /**
@@ -142,6 +147,7 @@ export class Claims {
   add(at: number, owner: Owner, times: number, user: number): void {
     const there = this.owners[at] as number;
     const { users } = this;
+    this.sets?.add(at);
     if (there === OWNER.none) {
       this.owners[at] = owner;
       if (users !== undefined) users[at] = user;

@@ -22,8 +22,18 @@ const MOST_TABLES = 4 * 1024 * 1024;
 /** Bytes of L1 tables that any image may have, whatever the size of its file. */
 const LEAST_L1_BYTES = 64 * 1024 * 1024;
 
+/**
+ * Hears of every entry of an L1 table that is not zero: which table it leads to, and whose it is
+ * (the index of a snapshot; -1: the active disk's).
+ */
+export type EntryListener = (number: number, tree: number, index: number) => void;
+
 /** @throws ImageError too-large, cancelled and those of reading */
-export async function collectTables(image: Qcow2Image, walk: Walk): Promise<TableList> {
+export async function collectTables(
+  image: Qcow2Image,
+  walk: Walk,
+  listener?: EntryListener,
+): Promise<TableList> {
   const numbers = new Map<number, number>();
   const offsets: number[] = [];
   const indexes: number[] = [];
@@ -41,6 +51,7 @@ export async function collectTables(image: Qcow2Image, walk: Walk): Promise<Tabl
       if ((high | low) === 0) continue;
       const offset = entryOffset(high, low);
       const known = numbers.get(offset);
+      listener?.(known ?? offsets.length, tree.number, index);
       if (known !== undefined) {
         times[known] = (times[known] ?? 0) + 1;
         continue;

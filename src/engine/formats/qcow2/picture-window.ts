@@ -11,6 +11,7 @@ import { compressedLayout, compressedLength, compressedOffset } from './mapping.
 import { CLASH, Claims, NO_INDEX, OWNER, OWNER_CELLS, type WindowPlace } from './picture-claims.ts';
 import type { TableList } from './picture-tables.ts';
 import { decodeBlock, type RefcountBlock, type RefcountTable } from './refcounts.ts';
+import type { ClusterSets } from './survey-sets.ts';
 import { COMPRESSED_HIGH, entryOffset, OFFSET_HIGH, ZERO_LOW } from './tables.ts';
 
 /** Bytes of refcount blocks that are read together. */
@@ -32,12 +33,31 @@ export interface Tables {
   readonly refcounts: RefcountTable;
 }
 
+/** What else is asked on the way. */
+export interface WindowExtra {
+  /** Learns which snapshots use each cluster; `current` is told whose the next ones are. */
+  readonly sets?: ClusterSets | undefined;
+  /** The sets for what each table of the list leads to, and for its own cluster. */
+  readonly content?: Uint32Array;
+  readonly own?: Uint32Array;
+  /** Gets to see every L2 table of the list, once. */
+  readonly table?: ((bytes: Uint8Array, number: number) => void) | undefined;
+  /** Gets to see every packed cluster of these tables. Bytes of the file. */
+  readonly packed?: ((offset: number, length: number, use: TableUse) => void) | undefined;
+}
+
 /** @throws ImageError too-large, cancelled and those of reading */
-export async function walkWindow(tables: Tables, place: WindowPlace, walk: Walk): Promise<Window> {
+export async function walkWindow(
+  tables: Tables,
+  place: WindowPlace,
+  walk: Walk,
+  extra: WindowExtra = {},
+): Promise<Window> {
   const { image, list } = tables;
   const { header, storage, clusterSize } = image;
   const { refcountBits } = header;
-  const claims = new Claims(place, { clusterSize, size: storage.size, refcountBits });
+  const { sets } = extra;
+  const claims = new Claims(place, { clusterSize, size: storage.size, refcountBits }, sets);
   walk.expect((list.entries.length / 2) * clusterSize);
   claims.claim(0, clusterSize, OWNER.header);
   claims.claim(header.l1TableOffset, header.l1Size * 8, OWNER.l1);
@@ -49,10 +69,12 @@ export async function walkWindow(tables: Tables, place: WindowPlace, walk: Walk)
   for (const [index, snapshot] of image.snapshots.entries()) {
     if (snapshotFault(image, snapshot) !== undefined) continue;
     const { l1TableOffset, l1Size } = snapshot;
+    sets?.enter(sets.family.ofSnapshot(index));
     claims.claim(l1TableOffset, l1Size * 8, OWNER.snapshots, 1, index);
+    sets?.enter(0);
   }
   await claimBitmaps(image, claims, walk);
-  await claimTables(tables, claims, walk);
+  await claimTables(tables, claims, walk, extra);
   return { claims, cells: await settle(tables, claims, walk) };
 }
 
@@ -91,18 +113,26 @@ async function claimBitmaps(image: Qcow2Image, claims: Claims, walk: Walk): Prom
 }
 
 /** The L2 tables, and what they lead to. */
-async function claimTables({ image, list }: Tables, claims: Claims, walk: Walk): Promise<void> {
+async function claimTables(
+  { image, list }: Tables,
+  claims: Claims,
+  walk: Walk,
+  { sets, own, content, table, packed }: WindowExtra,
+): Promise<void> {
   const { clusterSize } = image;
   const { entries, indexes, times, active } = list;
   for (let number = 0; number < times.length; number++) {
     const owner = number < active ? OWNER.l2 : OWNER.snapshotL2;
     const offset = entryOffset(entries[number * 2] as number, entries[number * 2 + 1] as number);
+    sets?.enter(own?.[number] ?? 0);
     claims.claim(offset, clusterSize, owner, times[number], indexes[number]);
   }
-  const claim = new TableClaim(image, claims);
+  const claim = new TableClaim(image, claims, packed);
   for await (const batch of walkL2(image, entries)) {
     for (const { index: number, bytes } of batch) {
       if (bytes === undefined) continue;
+      table?.(bytes, number);
+      sets?.enter(content?.[number] ?? 0);
       claim.table(bytes, {
         index: indexes[number] as number,
         times: times[number] as number,
@@ -114,7 +144,7 @@ async function claimTables({ image, list }: Tables, claims: Claims, walk: Walk):
 }
 
 /** An L2 table and who leads to it. */
-interface TableUse {
+export interface TableUse {
   /** In the L1 table. */
   readonly index: number;
   /** How many entries of L1 tables lead to it. */
@@ -126,10 +156,12 @@ interface TableUse {
 class TableClaim {
   readonly #image: Qcow2Image;
   readonly #claims: Claims;
+  readonly #seePacked: WindowExtra['packed'];
 
-  constructor(image: Qcow2Image, claims: Claims) {
+  constructor(image: Qcow2Image, claims: Claims, packed: WindowExtra['packed']) {
     this.#image = image;
     this.#claims = claims;
+    this.#seePacked = packed;
   }
 
   /**
@@ -139,7 +171,7 @@ class TableClaim {
   table(bytes: Uint8Array, use: TableUse): void {
     const { header, clusterSize } = this.#image;
     const { clusterBits, extendedL2, hasDataFile, l2Entries } = header;
-    const { owners, counts, users, first, length } = this.#claims;
+    const { owners, counts, users, first, length, sets } = this.#claims;
     const { times, isActive } = use;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const step = extendedL2 ? 16 : 8;
@@ -167,6 +199,7 @@ class TableClaim {
           }
           owners[place] = owner;
           counts[place] = 1;
+          sets?.add(place);
           if (users !== undefined) users[place] = user;
           continue;
         }
@@ -193,13 +226,15 @@ class TableClaim {
     this.#claims.claim(offset, clusterSize, owner, use.times, user);
   }
 
-  #packed(high: number, low: number, user: number, { isActive, times }: TableUse): void {
+  #packed(high: number, low: number, user: number, use: TableUse): void {
     const { header } = this.#image;
     if (header.hasDataFile) return;
     const layout = compressedLayout(header.clusterBits);
-    const owner = isActive ? OWNER.packed : OWNER.snapshotPacked;
+    const owner = use.isActive ? OWNER.packed : OWNER.snapshotPacked;
     const offset = compressedOffset(layout, high, low);
-    this.#claims.claim(offset, compressedLength(layout, high, low), owner, times, user);
+    const length = compressedLength(layout, high, low);
+    this.#seePacked?.(offset, length, use);
+    this.#claims.claim(offset, length, owner, use.times, user);
   }
 }
 

@@ -23,6 +23,8 @@ export interface L1Tree {
   /** '' for the active layer. */
   readonly snapshot: string;
   readonly active: boolean;
+  /** Of the snapshot in the image's list; -1 for the active layer. */
+  readonly number: number;
 }
 
 /** Bytes of L2 tables that are read together. */
@@ -100,11 +102,11 @@ async function load(
 
 /** The active tree and those of the snapshots whose L1 table can be had, one after the other. */
 export async function* allTrees(image: Qcow2Image): AsyncGenerator<L1Tree, undefined> {
-  yield { l1: image.l1, snapshot: '', active: true };
-  for (const snapshot of image.snapshots) {
+  yield { l1: image.l1, snapshot: '', active: true, number: -1 };
+  for (const [number, snapshot] of image.snapshots.entries()) {
     if (snapshotFault(image, snapshot) !== undefined) continue;
     const l1 = await readTable(image.storage, snapshot.l1TableOffset, snapshot.l1Size);
-    yield { l1, snapshot: snapshot.name || snapshot.id, active: false };
+    yield { l1, snapshot: snapshot.name || snapshot.id, active: false, number };
   }
   return undefined;
 }
