@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
@@ -7,6 +8,16 @@ import { moduleReport } from './scripts/lib/vite-module-report.ts';
 import { serviceWorker } from './scripts/lib/vite-service-worker.ts';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+
+/** The commit that is built, short; '' outside of a clone. */
+function commit(): string {
+  try {
+    const args = ['rev-parse', '--short=10', 'HEAD'];
+    return execFileSync('git', args, { encoding: 'utf8', stdio: 'pipe' }).trim();
+  } catch {
+    return '';
+  }
+}
 
 /** Nothing there does anything by being loaded. */
 const ENGINE = /\/src\/engine\//;
@@ -24,7 +35,10 @@ export default defineConfig({
     licenceTexts.write,
     serviceWorker('src/sw/sw.ts'),
   ],
-  define: { __APP_VERSION__: JSON.stringify(version) },
+  define: {
+    __APP_VERSION__: JSON.stringify(version),
+    __APP_COMMIT__: JSON.stringify(commit()),
+  },
   worker: {
     format: 'es',
     plugins: () => [licenceTexts.collect()],

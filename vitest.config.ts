@@ -8,7 +8,7 @@ import { chromiumOptions } from './test/chromium.ts';
  * tests compare with the real qemu-img; their own project lets `npm test` say when they were skipped.
  */
 export default defineConfig({
-  define: { __APP_VERSION__: JSON.stringify('0.0.0-test') },
+  define: { __APP_VERSION__: JSON.stringify('0.0.0-test'), __APP_COMMIT__: JSON.stringify('') },
   test: {
     // The clients' default is a thread a core; the machines that run this have two.
     maxWorkers: 2,

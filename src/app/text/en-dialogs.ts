@@ -55,7 +55,8 @@ export const enDialogs = {
 
   about: {
     title: 'About',
-    version: (version: string) => `Version ${version}`,
+    version: (version: string, commit: string) =>
+      `Version ${version}${commit === '' ? '' : `, commit ${commit}`}`,
     what: 'Looks inside virtual machine disks, checks and repairs them, changes them and converts them. All of it runs in this browser.',
     privacyTitle: 'Privacy',
     privacy:

@@ -331,12 +331,12 @@ export const enErrors: ErrorSentences = {
   'bitmap-missing': (d) => ({
     what: `There is no bitmap “${d.name}” in this image.`,
     why: 'Bitmaps are found by their exact name.',
-    now: 'Look at the list of bitmaps in the overview.',
+    now: 'Look at the list of bitmaps under Changes.',
   }),
   'snapshot-missing': (d) => ({
     what: `There is no snapshot “${d.key}” in this image.`,
     why: 'Snapshots are found by their id or by their exact name.',
-    now: 'Look at the list of snapshots in the overview.',
+    now: 'Look at the list under Snapshots.',
   }),
   'wrong-passphrase': (d) => ({
     what: `The passphrase does not open ${named(d.name)}.`,

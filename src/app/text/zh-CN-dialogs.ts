@@ -55,7 +55,7 @@ export const zhDialogs: DialogsText = {
 
   about: {
     title: '关于',
-    version: (version) => `版本 ${version}`,
+    version: (version, commit) => `版本 ${version}${commit === '' ? '' : `，提交 ${commit}`}`,
     what: '查看、检查、修复、更改和转换虚拟机磁盘，全部在此浏览器中完成。',
     privacyTitle: '隐私',
     privacy:

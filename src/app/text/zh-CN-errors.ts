@@ -307,12 +307,12 @@ export const zhErrors: ErrorSentences = {
   'bitmap-missing': (d) => ({
     what: `此镜像中没有脏位图“${d.name}”。`,
     why: '脏位图按完整名称查找。',
-    now: '请查看概览中的脏位图列表。',
+    now: '请查看“更改”面板中的脏位图列表。',
   }),
   'snapshot-missing': (d) => ({
     what: `此镜像中没有快照“${d.key}”。`,
     why: '快照按 ID 或完整名称查找。',
-    now: '请查看概览中的快照列表。',
+    now: '请查看“快照”面板中的列表。',
   }),
   'wrong-passphrase': (d) => ({
     what: `该密码无法打开${named(d.name)}。`,
