@@ -28,6 +28,10 @@ const COMMANDS: Record<string, readonly string[]> = {
   ],
   create: ['-b', '-F', '-o', '-u', '-q', ...COMMON],
   dd: ['if=', 'of=', 'bs=', 'count=', 'skip=', '-O', '-U', ...COMMON],
+  diagnose: [
+    ...['--output=json', '--output=human', '--output=markdown', '--deep', '--compare=', '-p', '-q'],
+    ...['-U', ...COMMON],
+  ],
   guard: ['--keep', '--drop', '--verify', '--output=json', '-q', '-U', ...COMMON],
   info: ['--output=json', '--output=human', '--backing-chain', '-U', ...COMMON],
   map: ['--output=json', '--output=human', '--start-offset=', '--max-length=', '-U', ...COMMON],

@@ -28,6 +28,7 @@ Command syntax:
   convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [-U] [-C] [-c] [-p] [-q] [-n] [-r rate_limit] [--salvage | --verify] [--snapshots] [--for=destination] [-B backing_file [-F backing_fmt]] [--bitmaps [--skip-broken-bitmaps]] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
   create [--object objectdef] [-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]
   dd [--object objectdef] [--image-opts] [-f fmt] [-O output_fmt] [-U] [bs=block_size] [count=blocks] [skip=blocks] if=input of=output
+  diagnose [--object objectdef] [--image-opts] [-U] [-f fmt] [--deep] [--output=human | json | markdown] [--compare=report] [-p] [-q] filename
   guard [--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [--keep | --drop | --verify] [--undo undo_file] [-U] filename
   info [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] filename
   map [--object objectdef] [--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] [--bitmap=name] [--output=ofmt] [-U] filename
@@ -136,6 +137,17 @@ Parameters to dd subcommand:
   'block_size' is 512 without it; 'skip' blocks of the input are left out, and 'count' blocks are
     copied, as dd does it. The real program copies less when both are given: there, the skipped
     blocks count too
+
+Parameters to diagnose subcommand (which the real program does not have):
+  says what is wrong with an image, why it is slow, where its space went, who takes it, and what to
+    do; docs/diagnose.md has all that it can say. Without '--deep' it reads tables only, and a few
+    KiB of what is in the disk
+  '--deep' reads everything, too: packed clusters are unpacked, zeros and what is in the image below
+    as well are counted, what should not be given away is looked for
+  '--compare' says what has changed since 'report', which '--output=json' has written: what is new,
+    how fast it grows, when it will be full
+  the exit code is 0 (nothing is wrong), 2 (data are in danger), 3 (something else is wrong) or 1
+  (it could not be diagnosed)
 
 Parameters to guard subcommand (which the real program does not have):
   notices that the backing file of an image is no longer what it was: its content then no longer

@@ -14,6 +14,7 @@ import type { Command, Context } from './context.ts';
 import { convert } from './convert.ts';
 import { create } from './create.ts';
 import { dd } from './dd.ts';
+import { diagnose } from './diagnose.ts';
 import { guard } from './guard.ts';
 import { HELP, VERSION } from './help.ts';
 import type { CommandHost } from './host.ts';
@@ -41,6 +42,7 @@ const COMMANDS = new Map<string, Command>(
       convert,
       create,
       dd,
+      diagnose,
       guard,
       info,
       map,

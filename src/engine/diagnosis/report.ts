@@ -55,7 +55,8 @@ async function metadataOf(
   options: ReportOptions,
 ): Promise<string | undefined> {
   try {
-    const { metadata } = await fingerprintOf(disk, now, { signal: options.signal });
+    const { signal, hasher } = options;
+    const { metadata } = await fingerprintOf(disk, now, { signal, hasher });
     return metadata === '' ? undefined : metadata;
   } catch (error) {
     // Tables that cannot be read have no digest; the findings say what is wrong with them.
