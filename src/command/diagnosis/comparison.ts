@@ -167,7 +167,7 @@ export const COMPARISON_WORDS: ComparisonWords = {
   },
   full: (forecast, format) => {
     const { what, name, partition, now, limit, perDay, days, at } = forecast;
-    const rest = `${span(days, format)} (${format.moment(at).slice(0, 10)})`;
+    const rest = `${span(days, format)} (${format.moment(at)})`;
     const rate = format.size(perDay);
     if (what === 'file') {
       return `At ${rate} a day the file, ${format.size(now)} now, reaches its largest size of ${format.size(limit)} in ${rest}.`;
