@@ -77,11 +77,15 @@ export class Account {
     this.#last = { row, set };
   }
 
+  /** Each window may bring sets that there were not before. */
   #grow(): void {
-    const sets = this.#family?.size ?? 1;
-    if (this.#stuck.length >= sets) return;
-    this.#sums = new Float64Array(sets * ROWS);
-    this.#stuck = new Float64Array(sets);
+    const count = this.#family?.used ?? 1;
+    if (this.#stuck.length >= count) return;
+    const [sums, stuck] = [this.#sums, this.#stuck];
+    this.#sums = new Float64Array(count * ROWS);
+    this.#stuck = new Float64Array(count);
+    this.#sums.set(sums);
+    this.#stuck.set(stuck);
   }
 
   /** Free clusters with used ones behind them. */

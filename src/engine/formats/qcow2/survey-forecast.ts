@@ -15,39 +15,41 @@ const MOST_STREAMS = 4 * 1024 * 1024;
 
 export class Forecast {
   readonly #image: Qcow2Image;
-  readonly #all: PackedStreams;
+  /** Packed clusters of all; undefined while there are none. */
+  #all: PackedStreams | undefined;
   /** Those of the disk as it is now; where there are no snapshots these are all. */
-  readonly #active: PackedStreams;
-  /** There are more packed clusters than can be kept in mind. */
+  #active: PackedStreams | undefined;
+  /** There are more of them than can be kept in mind. */
   #isLost = false;
-  #isPacked = false;
 
   constructor(image: Qcow2Image) {
-    const { header, snapshots } = image;
-    const isAlone = snapshots.length === 0;
-    const limit = isAlone ? MOST_STREAMS : MOST_STREAMS / 2;
     this.#image = image;
-    this.#all = new PackedStreams(header.clusterBits, limit);
-    this.#active = isAlone ? this.#all : new PackedStreams(header.clusterBits, limit);
   }
 
   /** A packed cluster of an L2 table. Bytes of the file. */
   packed(offset: number, length: number, { times, isActive }: TableUse): void {
     if (this.#isLost) return;
-    this.#isPacked = true;
-    this.#unlessTooMany(() => {
-      this.#all.add(offset, length, times);
-      if (isActive && this.#active !== this.#all) this.#active.add(offset, length);
-    });
+    const all = (this.#all ??= this.#begin());
+    this.#active ??= this.#image.snapshots.length === 0 ? all : this.#begin();
+    try {
+      all.add(offset, length, times);
+      if (isActive && this.#active !== all) this.#active.add(offset, length);
+    } catch (error) {
+      this.#lose(error);
+    }
   }
 
-  #unlessTooMany(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      if (!isImageError(error, 'too-large')) throw error;
-      this.#isLost = true;
-    }
+  #begin(): PackedStreams {
+    const { header, snapshots } = this.#image;
+    const limit = snapshots.length === 0 ? MOST_STREAMS : MOST_STREAMS / 2;
+    return new PackedStreams(header.clusterBits, limit);
+  }
+
+  #lose(error: unknown): void {
+    if (!isImageError(error, 'too-large')) throw error;
+    this.#isLost = true;
+    this.#all = undefined;
+    this.#active = undefined;
   }
 
   /** Undefined where there is too much to be known exactly. */
@@ -66,12 +68,16 @@ export class Forecast {
 
   #size(
     content: Pick<CompactContent, 'l2Tables' | 'plainClusters'>,
-    streams: PackedStreams,
+    streams: PackedStreams | undefined,
     account: Account,
     snapshots: boolean,
   ): number | undefined {
     let packed = NOTHING_PACKED;
-    if (this.#isPacked) this.#unlessTooMany(() => (packed = streams.totals()));
+    try {
+      packed = streams?.totals() ?? NOTHING_PACKED;
+    } catch (error) {
+      this.#lose(error);
+    }
     if (this.#isLost) return undefined;
     const bitmapClusters = this.#bitmapClusters(account);
     return compactedSize(this.#image, { ...content, packed, bitmapClusters }, snapshots);

@@ -5,8 +5,8 @@
 
 /** Words of 32 bits that all sets together may take. */
 const MOST_WORDS = 4 * 1024 * 1024;
-/** Numbers of sets where two bytes are enough, the last one stands for «several, not known which». */
-const TWO_BYTES = 0xffff;
+/** Numbers of sets that two bytes can have. */
+const TWO_BYTES = 0x10000;
 /** Unions that are remembered. */
 const MOST_MEMO = 1024 * 1024;
 
@@ -22,7 +22,9 @@ export class TreeSets {
   readonly bytes: 2 | 4;
   readonly #members: number;
   readonly #words: number;
-  /** Sets of several members; their numbers come behind those of one. */
+  /** How many sets of several members there may be. */
+  readonly #most: number;
+  /** They; their numbers come behind {@link several}. */
   readonly #sets: Uint32Array[] = [];
   readonly #numbers = new Map<string, number>();
   readonly #memo = new Map<number, number>();
@@ -31,10 +33,10 @@ export class TreeSets {
     this.snapshots = snapshots;
     this.#members = 1 + 2 * snapshots;
     this.#words = Math.ceil(this.#members / 32);
+    this.several = 1 + this.#members;
     this.bytes = this.#members < TWO_BYTES / 2 ? 2 : 4;
-    const room = Math.floor(MOST_WORDS / this.#words);
-    const most = this.bytes === 2 ? TWO_BYTES : this.#members + 1 + TWO_BYTES;
-    this.several = Math.min(most, this.#members + 1 + room);
+    const numbers = this.bytes === 2 ? TWO_BYTES - 1 - this.several : TWO_BYTES;
+    this.#most = Math.min(numbers, Math.floor(MOST_WORDS / this.#words));
   }
 
   /** The active disk alone. */
@@ -50,14 +52,9 @@ export class TreeSets {
     return 2 + this.snapshots + index;
   }
 
-  /** Sets that there are by now, with the empty one and {@link several}. */
-  get size(): number {
-    return this.several + 1;
-  }
-
-  /** Behind the largest number that is in use, without {@link several}. */
+  /** Behind the largest number that is in use. */
   get used(): number {
-    return 1 + this.#members + this.#sets.length;
+    return this.several + 1 + this.#sets.length;
   }
 
   union(a: number, b: number): number {
@@ -80,7 +77,7 @@ export class TreeSets {
     const key = words.join();
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
-    if (this.used >= this.several) return this.several;
+    if (this.#sets.length >= this.#most) return this.several;
     const number = this.used;
     this.#sets.push(words);
     this.#numbers.set(key, number);
@@ -88,7 +85,7 @@ export class TreeSets {
   }
 
   #wordsOf(set: number): Uint32Array {
-    const several = this.#sets[set - 1 - this.#members];
+    const several = this.#sets[set - 1 - this.several];
     if (several !== undefined) return several.slice();
     const words = new Uint32Array(this.#words);
     words[(set - 1) >>> 5] = (1 << ((set - 1) & 31)) >>> 0;
@@ -116,20 +113,20 @@ export class ClusterSets {
   readonly numbers: Uint16Array | Uint32Array;
   #current = 0;
   /** By a set that is there: its union with the current one; 0: not looked up yet. */
-  readonly #row: Uint32Array;
+  #row: Uint32Array;
 
   constructor(family: TreeSets, clusters: number) {
     this.family = family;
     this.numbers = family.bytes === 2 ? new Uint16Array(clusters) : new Uint32Array(clusters);
-    this.#row = new Uint32Array(family.size);
+    this.#row = new Uint32Array(family.used);
   }
 
   /** Whose the next clusters are. */
   enter(set: number): void {
     if (set === this.#current) return;
     this.#current = set;
-    this.#row.fill(0, 0, this.family.used);
-    this.#row[this.family.several] = 0;
+    if (this.#row.length < this.family.used) this.#row = new Uint32Array(this.family.used * 2);
+    else this.#row.fill(0, 0, this.family.used);
   }
 
   /** A cluster of the window is used by the trees of the current set. */
@@ -141,7 +138,7 @@ export class ClusterSets {
       this.numbers[at] = current;
       return;
     }
-    let union = this.#row[there] as number;
+    let union = this.#row[there] ?? 0;
     if (union === 0) {
       union = this.family.union(there, current);
       this.#row[there] = union;
