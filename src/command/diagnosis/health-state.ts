@@ -58,10 +58,13 @@ export const STATE_TEXTS: Texts<Pick<HealthValues, StateCode>> = {
     advice: () => 'Open it with the program that wrote it, or with the latest QEMU.',
   },
   'bitmaps-stale': {
-    title: ({ bitmaps }) => `The bitmaps cannot be relied on: ${quoted(bitmaps)}`,
+    title: ({ bitmaps }) =>
+      bitmaps.length === 0
+        ? 'The bitmaps inside cannot be relied on'
+        : `The bitmaps cannot be relied on: ${quoted(bitmaps)}`,
     why: () =>
       'Bitmaps note what changed since the last backup. A program that does not keep them wrote to the image, so an incremental backup would miss changes.',
-    advice: () => 'Delete them, make a full backup, and begin anew.',
+    advice: () => 'Make a full backup, and begin anew with fresh bitmaps.',
   },
   'bitmaps-in-use': {
     title: ({ bitmaps }) => `Bitmaps are marked as in use: ${quoted(bitmaps)}`,

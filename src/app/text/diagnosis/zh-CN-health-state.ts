@@ -53,10 +53,11 @@ export const STATE_TEXTS: Texts<Pick<HealthValues, StateCode>> = {
     advice: () => '请用写入它的程序或最新的 QEMU 打开。',
   },
   'bitmaps-stale': {
-    title: ({ bitmaps }) => `位图不可靠：${quoted(bitmaps)}`,
+    title: ({ bitmaps }) =>
+      bitmaps.length === 0 ? '镜像中的位图不可靠' : `位图不可靠：${quoted(bitmaps)}`,
     why: () =>
       '位图记录上次备份之后的更改。有不维护位图的程序写入过此镜像，因此增量备份会遗漏更改。',
-    advice: () => '请删除这些位图，做一次完整备份，然后重新开始。',
+    advice: () => '请做一次完整备份，然后重新建立位图。',
   },
   'bitmaps-in-use': {
     title: ({ bitmaps }) => `位图被标为正在使用：${quoted(bitmaps)}`,

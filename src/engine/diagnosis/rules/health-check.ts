@@ -42,6 +42,11 @@ export interface CheckedValues {
   'check-refused': { reason: string };
 }
 
+/** Bytes at the end of a file that nobody misses. */
+const SLACK = 64 * 1024;
+/** The largest cylinder of a geometry, bytes: sizes in whole ones differ by less. */
+const CYLINDER = 16 * 255 * 512;
+
 export const CHECKED_RULES: Rules<CheckedValues> = {
   'overwrite-risk': (facts) => {
     if (isBehind(facts)) return undefined;
@@ -139,16 +144,14 @@ export const CHECKED_RULES: Rules<CheckedValues> = {
   leaked: (facts) => {
     if (isBehind(facts)) return undefined;
     const { count, findings } = seen(facts, 'leaked');
-    if (count === 0) return undefined;
     const atEnd = findings.filter(({ kind }) => kind === 'tail-leak');
-    const bytes = atEnd.reduce((sum, { host }) => sum + (host?.length ?? 0), 0);
+    const tail = atEnd.reduce((sum, { host }) => sum + (host?.length ?? 0), 0);
+    const bytes = atEnd.length > 0 ? tail : count * (facts.info.clusterSize ?? 0);
+    // Programs round up what they write last: that is no waste.
+    if (count === 0 || (atEnd.length > 0 && bytes < SLACK)) return undefined;
+    const doubtful = findings.some(({ repair }) => repair === 'guess');
     return {
-      grade: 'advice',
-      values: {
-        clusters: count,
-        bytes: atEnd.length > 0 ? bytes : count * (facts.info.clusterSize ?? 0),
-        doubtful: findings.some(({ repair }) => repair === 'guess'),
-      },
+      ...{ grade: 'advice', values: { clusters: count, bytes, doubtful } },
       places: placesOf(findings),
       remedies: mendedOr(findings, convertTo(facts)),
     };
@@ -218,7 +221,11 @@ export const CHECKED_RULES: Rules<CheckedValues> = {
     const size = facts.info.virtualSize;
     const sizes = ['geometry', 'current'].map((name) => Number(finding.values[name] ?? size));
     const other = sizes.find((one) => one !== size) ?? size;
-    return { grade: 'advice', values: { size, other }, places: placesOf([finding]) };
+    const isRounded = Math.abs(size - other) < CYLINDER;
+    return {
+      grade: isRounded ? 'note' : 'advice',
+      ...{ values: { size, other }, places: placesOf([finding]) },
+    };
   },
   'count-wrong': (facts) => {
     const [finding] = seen(facts, 'count-wrong').findings;

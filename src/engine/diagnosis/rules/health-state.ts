@@ -4,7 +4,7 @@ import type { DiagnosisFacts } from '../facts.ts';
 import type { Found, Rules } from '../rule.ts';
 import type { Qcow2Info } from '../../operations/image-info.ts';
 import { LIMITS } from '../../formats/qcow2/layout.ts';
-import { repairOf, seen } from './health-findings.ts';
+import { placesOf, repairOf, seen } from './health-findings.ts';
 
 /** Sizes in bytes. */
 export interface StateValues {
@@ -15,6 +15,7 @@ export interface StateValues {
   'marked-corrupt': { corruptions: number };
   /** By name where the image gives one, else as `bit 7`. */
   'unknown-features': { features: string[] };
+  /** Empty where their list was not read: nothing says any more that it is true. */
   'bitmaps-stale': { bitmaps: string[] };
   'bitmaps-in-use': { bitmaps: string[] };
   /** `most`: so many snapshots are possible in all. */
@@ -42,11 +43,17 @@ export const STATE_RULES: Rules<StateValues> = {
   'in-use': ({ changedMeanwhile, info }) =>
     changedMeanwhile ? { grade: 'problem', values: { name: info.name } } : undefined,
   'not-closed': notClosed,
-  'marked-corrupt': ({ info, check }) => {
-    if (info.qcow2?.corrupt !== true) return undefined;
+  'marked-corrupt': (facts) => {
+    const { info, check } = facts;
+    const { count, findings } = seen(facts, 'marked-corrupt');
+    if (info.qcow2?.corrupt !== true && count === 0) return undefined;
     const corruptions = check?.corruptions ?? 0;
-    const grade = corruptions > 0 || check === undefined ? 'danger' : 'problem';
-    return { grade, values: { corruptions }, remedies: [{ kind: 'repair' }] };
+    return {
+      grade: corruptions > 0 || check === undefined ? 'danger' : 'problem',
+      values: { corruptions },
+      places: placesOf(findings),
+      remedies: [{ kind: 'repair' }],
+    };
   },
   'unknown-features': ({ info: { qcow2 } }) => {
     const unknown = (qcow2?.features ?? []).filter(({ set, known }) => {
@@ -57,8 +64,8 @@ export const STATE_RULES: Rules<StateValues> = {
     return { grade: 'problem', values: { features } };
   },
   'bitmaps-stale': ({ info: { qcow2 } }) => {
-    const bitmaps = (qcow2?.bitmaps ?? []).map(({ name }) => name);
-    if (qcow2?.bitmapsInconsistent !== true || bitmaps.length === 0) return undefined;
+    if (qcow2?.bitmapsInconsistent !== true) return undefined;
+    const bitmaps = qcow2.bitmaps.map(({ name }) => name);
     return { grade: 'advice', values: { bitmaps }, remedies: bitmaps.map(without) };
   },
   'bitmaps-in-use': ({ info: { qcow2 } }) => {
