@@ -10,7 +10,7 @@ function duration(seconds: number, { count }: Format): string {
 }
 
 export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
-  'performance-cluster-size': {
+  'small-clusters': {
     title: ({ clusterSize, virtualSize }, { size }) =>
       `Clusters of ${size(clusterSize)} are small for a disk of ${size(virtualSize)}`,
     why: ({ tables, tablesBetter, better }, { size }) =>
@@ -18,7 +18,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: ({ better, snapshots }, { size }) =>
       `Convert the image with clusters of ${size(better)}.${snapshots === 0 ? '' : ' A conversion keeps the disk as it is now, not its snapshots.'}`,
   },
-  'performance-l2-cache': {
+  'l2-cache-short': {
     title: ({ virtualSize, needed, covered, coveredElsewhere }, { size }) =>
       virtualSize > covered
         ? `QEMU's usual cache covers ${size(covered)} of this ${size(virtualSize)} disk; all of it needs ${size(needed)}`
@@ -28,7 +28,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: ({ needed }, { size }) =>
       `Give QEMU one of the options below, or libvirt (7.0 and later) the element in the disk: up to ${size(needed)} of memory while the machine runs. On Linux, what was not used for ten minutes is given back. An image with larger clusters needs less.`,
   },
-  'performance-chain-caches': {
+  'chain-caches-short': {
     title: ({ short }, { count }) =>
       short === 1
         ? "QEMU's usual cache does not cover an image below this one"
@@ -38,7 +38,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: () =>
       'The option below names the cache of each image. Copying everything into one image needs one cache only.',
   },
-  'performance-extended-l2': {
+  'whole-clusters-copied': {
     title: ({ clusterSize }, { size }) =>
       `The first write to a place copies a whole cluster of ${size(clusterSize)}`,
     why: ({ backing, shared, clusterSize, subclusterSize }, { size }) =>
@@ -46,14 +46,14 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: () =>
       'Convert with extended L2 entries (extended_l2=on), or make the next overlay with them. QEMU 5.2 and later reads such images, most other programs do not. Snapshots do not survive a conversion.',
   },
-  'performance-extended-l2-cost': {
+  'extended-l2-costs': {
     title: ({ tables }, { size }) => `Extended L2 entries make the tables ${size(tables)}`,
     why: ({ tablesStandard }, { size }) =>
       `Standard entries would take ${size(tablesStandard)}, and half the cache. Extended ones help where content is copied from a backing image or a snapshot; this image has neither.`,
     advice: () =>
       'Keep them if overlays or snapshots are to come. Otherwise a conversion with extended_l2=off makes the tables smaller, and more programs open the image.',
   },
-  'performance-refcount-cache': {
+  'refcount-cache-short': {
     title: ({ fileSize, covered }, { size }) =>
       `QEMU's cache of refcounts covers ${size(covered)} of this ${size(fileSize)} file`,
     why: ({ snapshots }, { count }) =>
@@ -61,36 +61,27 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: ({ needed }, { size }) =>
       `The option below covers all of the file, for ${size(needed)} of memory.`,
   },
-  'performance-refcount-width': {
+  'wide-refcounts': {
     title: ({ bits, bytes }, { size }) => `Refcounts of ${String(bits)} bits take ${size(bytes)}`,
     why: ({ bytesWith16 }, { size }) =>
       `With the usual 16 bits they take ${size(bytesWith16)}, enough for 65 535 uses of a cluster.`,
     advice: () => 'Amend the image to 16 bits; its content stays as it is.',
   },
-  'performance-lazy-refcounts': {
+  'lazy-refcounts': {
     title: () => 'Refcounts are written lazily',
     why: ({ tables }, { size }) =>
       `That saves writes when the cache is writethrough or directsync, and next to nothing with others. After a crash all tables (${size(tables)} by now) are read to count anew, before the machine starts.`,
     advice: () =>
       'Keep it for writethrough or directsync. Otherwise switch it off, and a crash costs no time.',
   },
-  'performance-version-2': {
-    title: () => 'This image has the old version 2 of the format',
-    why: ({ backing }) =>
-      backing === ''
-        ? 'It cannot note in its tables that a place reads as zeros: zeros that overwrite content are stored in full.'
-        : `It cannot note in its tables that a place reads as zeros. Over ${backing}, zeros are stored in full, and QEMU cannot give back what the guest trims.`,
-    advice: () =>
-      'Amend the image to version 3 (compat=1.1), unless programs older than QEMU 1.1 have to read it.',
-  },
-  'performance-preallocated': {
+  preallocated: {
     title: () => 'The tables of this disk were laid out in advance',
     why: ({ virtualSize, fileSize }, { size }) =>
       `Every cluster of the ${size(virtualSize)} disk has its place, in order. First writes are faster, and the file is ${size(fileSize)} long from the beginning, whatever the guest stores.`,
     advice: () =>
       'Copy it with a program that keeps holes. A conversion without preallocation makes it as short as its content.',
   },
-  'performance-fragmented': {
+  fragmented: {
     title: ({ share, meanRun }, { size, percent }) =>
       `The content is in pieces of ${size(meanRun)} on average (qemu-img: ${percent(share)} fragmented)`,
     why: ({ bytes, jumps, jumpsPerGib, backward, hardDiskSeconds, ssdSeconds }, format) =>
@@ -98,7 +89,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: () =>
       'On a hard disk or a network share, compacting helps: it writes the content in the order of the disk, and keeps snapshots and bitmaps. On an SSD it is not worth the wear for this alone.',
   },
-  'performance-free-gaps': {
+  'small-gaps': {
     title: ({ pieces, bytes }, { size, count }) =>
       `${size(bytes)} of free space are in ${count(pieces)} small pieces`,
     why: ({ upTo, free }, { size }) =>
@@ -106,7 +97,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: () =>
       'Compacting removes the gaps. With the option below (QEMU 8.1 and later) trimmed clusters keep their place, and fewer gaps arise.',
   },
-  'performance-chain-depth': {
+  'deep-chain': {
     title: ({ layers }, { count }) => `This disk is made up of ${count(layers)} images`,
     why: ({ below, serves }, { size, percent }) => {
       const idle = serves.filter(({ bytes }) => bytes === 0).length;
@@ -116,7 +107,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: () =>
       'Copy everything into this image, or commit images into the ones below them that no other image uses.',
   },
-  'performance-compressed': {
+  'compressed-content': {
     title: ({ share, content }, { size, percent }) =>
       `${percent(share)} of the content is compressed (${size(content)})`,
     why: ({ packed, growth }, { size }) =>
@@ -124,7 +115,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: ({ plain }, { size }) =>
       `For keeping and passing on, this is right. A disk that a machine writes to${plain > 0 ? ` (${size(plain)} are unpacked by now)` : ''} is faster without compression: convert it, or work in an overlay.`,
   },
-  'performance-alignment': {
+  'partition-misaligned': {
     title: ({ partitions, first }, { count }) =>
       partitions === 1
         ? `Partition ${String(first)} does not begin at a multiple of 4 KiB`
@@ -134,7 +125,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: () =>
       'No tool moves a partition safely in place. When the system is set up anew, begin at 1 MiB, or copy the file system into a partition that does.',
   },
-  'performance-cluster-alignment': {
+  'partition-off-clusters': {
     title: ({ partitions, first, clusterSize }, { size, count }) =>
       partitions === 1
         ? `Partition ${String(first)} does not begin at a multiple of the cluster size, ${size(clusterSize)}`
@@ -143,7 +134,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
       `Partition ${String(first)} begins at byte ${count(start)}. A write of ${size(clusterSize)} touches two clusters instead of one; small writes are not affected.`,
     advice: () => 'Nothing has to be done. For the next disk, begin partitions at 1 MiB.',
   },
-  'performance-copies': {
+  'first-write-copies': {
     title: ({ shared }, { size }) => `The first write to each of ${size(shared)} copies a cluster`,
     why: ({ clusters, clusterSize, factor }, { size, count }) =>
       `Snapshots share ${count(clusters)} clusters of ${size(clusterSize)} with the disk. A first write of 4 KiB there moves up to ${count(Math.round(factor))} times as much, once for each cluster.`,

@@ -11,7 +11,7 @@ function dropped(snapshots: number): string {
 }
 
 export const SPACE_TEXTS: Texts<SpaceValues> = {
-  'space-snapshot': {
+  'snapshot-holds': {
     title: ({ name, exclusive, fileSize }, { size }) =>
       `${size(exclusive)} of this ${size(fileSize)} file belong only to snapshot ${name}`,
     why: ({ vmState, taken }, { size, moment }) =>
@@ -25,33 +25,33 @@ export const SPACE_TEXTS: Texts<SpaceValues> = {
     advice: () =>
       'If you will not go back to it, delete it. The space becomes free inside the file for new content; the file itself stays as long until it is compacted.',
   },
-  'space-snapshots-together': {
+  'snapshots-hold': {
     title: ({ bytes }, { size }) => `${size(bytes)} are kept by snapshots alone`,
     why: ({ bytes, alone, snapshots }, { size, count }) =>
       `The ${count(snapshots)} snapshots share much of it with each other: deleting any one of them frees only what is its own, ${size(alone)} in all. The other ${size(bytes - alone)} become free when the last snapshot that uses them is gone.`,
     advice: () =>
       'Delete the snapshots that you do not need, the oldest of a row first. Or compact the image without snapshots.',
   },
-  'space-shared': {
+  'shared-with-snapshots': {
     title: ({ bytes }, { size }) => `${size(bytes)} are shared by the disk and its snapshots`,
     why: ({ bytes, snapshots }, { size, count }) =>
       `This content is stored once for the disk and for ${snapshots === 1 ? 'a snapshot' : `some of ${count(snapshots)} snapshots`}. What the machine changes of it is stored a second time, so the file can still grow by up to ${size(bytes)}.`,
     advice: () => 'Leave room for it on the medium, or delete snapshots that are not needed.',
   },
-  'space-vm-state': {
+  'vm-state-kept': {
     title: ({ bytes }, { size }) => `${size(bytes)} are memory of machines`,
     why: ({ snapshots }, { count }) =>
       `${snapshots === 1 ? 'A snapshot was' : `${count(snapshots)} snapshots were`} taken while the machine ran, and its memory was kept along with the disk. Only going back to that very moment needs it.`,
     advice: () =>
       'If you do not need to go back into the running machine, delete the snapshot, or take new ones with the machine switched off.',
   },
-  'space-zero-held': {
+  'zeros-held': {
     title: ({ bytes }, { size }) => `${size(bytes)} are held by clusters that read as zeros`,
     why: () =>
       'The guest gave this content up or wrote zeros, and the clusters kept their place in the file. What was in them before may still be there.',
     advice: () => COMPACT,
   },
-  'space-zero-filled': {
+  'zeros-stored': {
     title: ({ bytes }, { size }) => `${size(bytes)} of the stored content are nothing but zeros`,
     why: ({ preallocated }) =>
       preallocated
@@ -62,32 +62,25 @@ export const SPACE_TEXTS: Texts<SpaceValues> = {
         ? 'Nothing has to be done. A conversion would give the space back, and with it the preallocation.'
         : `Converting the image to the same format leaves them out.${dropped(snapshots)}`,
   },
-  'space-equal-to-backing': {
+  'equal-to-backing': {
     title: ({ bytes }, { size }) => `${size(bytes)} are the same as in the backing image`,
     why: ({ backing }) =>
       `This image stores content again that ${backing} has in the same place. That is what a rebase leaves behind, or a guest that wrote its files anew.`,
     advice: () =>
       'Nothing is wrong. If no other image uses the backing image, commit puts both together; copying everything into this image makes the backing image unnecessary.',
   },
-  'space-leaked': {
-    title: ({ bytes }, { size }) => `${size(bytes)} are counted as used, and nothing uses them`,
-    why: () =>
-      'These clusters are leaked, usually because a program ended in the middle of its work. No data are in danger; the file is larger than it needs to be.',
-    advice: () =>
-      'A repair frees them for new content without risk. Compacting makes the file shorter, too.',
-  },
-  'space-free-inside': {
+  'free-inside': {
     title: ({ bytes }, { size }) => `${size(bytes)} inside the file are free`,
     why: ({ pieces }, { count }) =>
       `New content of the guest goes there first${pieces > 1 ? ` (${count(pieces)} pieces)` : ''}, but the file does not become shorter by itself. A copy carries these bytes along unless it keeps holes.`,
     advice: () => COMPACT,
   },
-  'space-tail': {
+  'unused-tail': {
     title: ({ bytes }, { size }) => `${size(bytes)} lie behind the last used cluster`,
     why: () => 'Nothing uses the end of the file. It is harmless, and is copied along.',
     advice: () => COMPACT,
   },
-  'space-metadata': {
+  'large-tables': {
     title: ({ bytes, share }, { size, percent }) =>
       `Tables take ${size(bytes)}, ${percent(share)} of the file`,
     why: ({ l2, refcounts, snapshots, bitmaps, clusterSize }, { size }) =>
@@ -95,7 +88,7 @@ export const SPACE_TEXTS: Texts<SpaceValues> = {
     advice: () =>
       'Larger clusters need smaller tables. Convert the image with them, or delete snapshots and bitmaps that are not needed.',
   },
-  'space-compact': {
+  'compaction-gains': {
     title: ({ now, then }, { size }) =>
       `Compacting would make the file ${size(then)} instead of ${size(now)}`,
     why: ({ gain, saved, allocated }, { size }) =>
@@ -108,14 +101,14 @@ export const SPACE_TEXTS: Texts<SpaceValues> = {
     advice: ({ snapshots }) =>
       `Compacting writes a new file, checks it, and leaves this one as it is${snapshots > 0 ? '; the snapshots are kept' : ''}. It needs room for both. The size is computed from the tables, not guessed.`,
   },
-  'space-without-snapshots': {
+  'smaller-without-snapshots': {
     title: ({ gain }, { size }) => `Without snapshots the file would be ${size(gain)} smaller`,
     why: ({ then, without, snapshots }, { size, count }) =>
       `Compacted with ${snapshots === 1 ? 'its snapshot' : `its ${count(snapshots)} snapshots`} it takes ${size(then)}, without ${size(without)}.`,
     advice: () =>
       'To pass on the disk as it is now, compact a copy without snapshots. What the snapshots keep is then not in the copy.',
   },
-  'space-compressible': {
+  compressible: {
     title: ({ plain, packed }, { size }) =>
       `Compressing would pack ${size(plain)} of content to about ${size(packed)}`,
     why: ({ sampled, gain }, { size }) =>
@@ -123,7 +116,7 @@ export const SPACE_TEXTS: Texts<SpaceValues> = {
     advice: ({ snapshots }) =>
       `Good for an image that is kept or passed on. For the disk of a running machine it is not: what is written again is stored unpacked.${dropped(snapshots)}`,
   },
-  'space-guest-free': {
+  'guest-free-stored': {
     title: ({ free, kinds }, { size }) =>
       `At least ${size(free)} are free in the guest (${kinds.join(', ')}) but still stored`,
     why: ({ used, stored }, { size }) =>
@@ -131,7 +124,7 @@ export const SPACE_TEXTS: Texts<SpaceValues> = {
     advice: () =>
       'Run the machine with the option below, and trim in the guest; or fill the free space in the guest with zeros. Then compact the image: zeros and trimmed space are left out.',
   },
-  'space-holes': {
+  'sparse-file': {
     title: ({ fileSize, allocated }, { size }) =>
       `The file is ${size(fileSize)} long and takes ${size(allocated)} on its medium`,
     why: ({ holes }, { size }) =>
@@ -139,7 +132,7 @@ export const SPACE_TEXTS: Texts<SpaceValues> = {
     advice: () =>
       'Before you move it to such a place, see whether compacting or converting makes it shorter.',
   },
-  'space-larger-than-disk': {
+  'larger-than-disk': {
     title: ({ fileSize, virtualSize }, { size }) =>
       `The file (${size(fileSize)}) is larger than the disk in it (${size(virtualSize)})`,
     why: ({ over, snapshots, gaps }, { size }) =>

@@ -9,7 +9,7 @@ function duration(seconds: number, { count }: Format): string {
 }
 
 export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
-  'performance-cluster-size': {
+  'small-clusters': {
     title: ({ clusterSize, virtualSize }, { size }) =>
       `对 ${size(virtualSize)} 的磁盘来说，${size(clusterSize)} 的簇太小`,
     why: ({ tables, tablesBetter, better }, { size }) =>
@@ -17,7 +17,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: ({ better, snapshots }, { size }) =>
       `请以 ${size(better)} 的簇转换镜像。${snapshots === 0 ? '' : '转换只保留磁盘现在的样子，不保留快照。'}`,
   },
-  'performance-l2-cache': {
+  'l2-cache-short': {
     title: ({ virtualSize, needed, covered, coveredElsewhere }, { size }) =>
       virtualSize > covered
         ? `QEMU 的默认缓存只覆盖这块 ${size(virtualSize)} 磁盘中的 ${size(covered)}，全部覆盖需要 ${size(needed)}`
@@ -27,61 +27,53 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: ({ needed }, { size }) =>
       `请为 QEMU 加上下面的任一选项，或在 libvirt（7.0 及更高版本）的磁盘定义中加入该元素：虚拟机运行时最多占用 ${size(needed)} 内存。在 Linux 上，十分钟未使用的部分会归还。簇更大的镜像所需更少。`,
   },
-  'performance-chain-caches': {
+  'chain-caches-short': {
     title: ({ short }, { count }) => `QEMU 的默认缓存不足以覆盖下层的 ${count(short)} 个镜像`,
     why: ({ layers, needed }, { size, count }) =>
       `链中 ${count(layers)} 个镜像各有自己的表和缓存，全部覆盖需要 ${size(needed)} 内存。`,
     advice: () =>
       '下面的选项分别指定每个镜像的缓存。如果把全部内容复制到一个镜像中，就只需要一份缓存。',
   },
-  'performance-extended-l2': {
+  'whole-clusters-copied': {
     title: ({ clusterSize }, { size }) => `首次写入某处时要复制整个 ${size(clusterSize)} 的簇`,
     why: ({ backing, shared, clusterSize, subclusterSize }, { size }) =>
       `${backing !== '' ? `${backing} 中的内容` : `快照共享的 ${size(shared)} `}在更改之前要先复制：写入 4 KiB 就要复制 ${size(clusterSize)}。使用扩展 L2 条目时只需 ${size(subclusterSize)}，文件也增大得更慢。`,
     advice: () =>
       '请转换为扩展 L2 条目（extended_l2=on），或在创建下一个覆盖镜像时使用。QEMU 5.2 及更高版本可以读取这种镜像，大多数其他程序不能。转换不保留快照。',
   },
-  'performance-extended-l2-cost': {
+  'extended-l2-costs': {
     title: ({ tables }, { size }) => `扩展 L2 条目使表达到 ${size(tables)}`,
     why: ({ tablesStandard }, { size }) =>
       `标准条目只需 ${size(tablesStandard)}，缓存也只需一半。扩展条目适合从后备镜像或快照复制内容的情况，而此镜像两者都没有。`,
     advice: () =>
       '如果以后要创建覆盖镜像或快照，可以保留。否则可用 extended_l2=off 转换，表会变小，能打开它的程序也更多。',
   },
-  'performance-refcount-cache': {
+  'refcount-cache-short': {
     title: ({ fileSize, covered }, { size }) =>
       `QEMU 的引用计数缓存只覆盖这个 ${size(fileSize)} 文件中的 ${size(covered)}`,
     why: ({ snapshots }, { count }) =>
       `镜像有 ${count(snapshots)} 个快照，写入时要查明簇还有谁在使用。超出缓存的部分每次都要从文件读取并写回，创建和删除快照也会变慢。`,
     advice: ({ needed }, { size }) => `下面的选项可覆盖整个文件，占用 ${size(needed)} 内存。`,
   },
-  'performance-refcount-width': {
+  'wide-refcounts': {
     title: ({ bits, bytes }, { size }) => `${String(bits)} 位的引用计数占用 ${size(bytes)}`,
     why: ({ bytesWith16 }, { size }) =>
       `通常的 16 位只占用 ${size(bytesWith16)}，足以表示每个簇使用 65 535 次。`,
     advice: () => '请将镜像修改为 16 位，内容保持不变。',
   },
-  'performance-lazy-refcounts': {
+  'lazy-refcounts': {
     title: () => '引用计数延迟写入',
     why: ({ tables }, { size }) =>
       `缓存模式为 writethrough 或 directsync 时，这可以减少写入；其他模式下几乎没有作用。崩溃之后，要先读取所有的表（目前为 ${size(tables)}）重新计数，虚拟机才能启动。`,
     advice: () => '使用 writethrough 或 directsync 时可以保留；否则请关闭，崩溃后就不必等待。',
   },
-  'performance-version-2': {
-    title: () => '此镜像使用旧的第 2 版格式',
-    why: ({ backing }) =>
-      backing === ''
-        ? '它无法在表中注明某处读出为零：用零覆盖内容时，这些零要完整存储。'
-        : `它无法在表中注明某处读出为零。在 ${backing} 之上，零要完整存储，客户机执行 TRIM 时 QEMU 也无法释放空间。`,
-    advice: () => '请将镜像修改为第 3 版（compat=1.1），除非需要由早于 QEMU 1.1 的程序读取。',
-  },
-  'performance-preallocated': {
+  preallocated: {
     title: () => '此磁盘的表已预先分配',
     why: ({ virtualSize, fileSize }, { size }) =>
       `这块 ${size(virtualSize)} 磁盘的每个簇都已按顺序有了位置。首次写入更快，但无论客户机存储多少，文件从一开始就有 ${size(fileSize)} 长。`,
     advice: () => '请用能保留空洞的程序复制。不使用预分配的转换可让文件缩短到内容的大小。',
   },
-  'performance-fragmented': {
+  fragmented: {
     title: ({ share, meanRun }, { size, percent }) =>
       `内容平均每段只有 ${size(meanRun)}（qemu-img：${percent(share)} 碎片）`,
     why: ({ bytes, jumps, jumpsPerGib, backward, hardDiskSeconds, ssdSeconds }, format) =>
@@ -89,7 +81,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: () =>
       '在机械硬盘或网络共享上，整理会有帮助：它按磁盘的顺序写出内容，并保留快照和位图。在 SSD 上，不值得仅为此增加磨损。',
   },
-  'performance-free-gaps': {
+  'small-gaps': {
     title: ({ pieces, bytes }, { size, count }) =>
       `有 ${size(bytes)} 空闲空间分散在 ${count(pieces)} 个小段中`,
     why: ({ upTo, free }, { size }) =>
@@ -97,7 +89,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: () =>
       '整理可以去掉空隙。使用下面的选项（QEMU 8.1 及更高版本）时，已释放的簇会保留位置，空隙会减少。',
   },
-  'performance-chain-depth': {
+  'deep-chain': {
     title: ({ layers }, { count }) => `此磁盘由 ${count(layers)} 个镜像组成`,
     why: ({ below, serves }, { size, percent }) => {
       const idle = serves.filter(({ bytes }) => bytes === 0).length;
@@ -106,7 +98,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     },
     advice: () => '请把全部内容复制到此镜像，或把镜像提交到没有其他镜像使用的下层镜像中。',
   },
-  'performance-compressed': {
+  'compressed-content': {
     title: ({ share, content }, { size, percent }) =>
       `${percent(share)} 的内容是压缩的（${size(content)}）`,
     why: ({ packed, growth }, { size }) =>
@@ -114,7 +106,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: ({ plain }, { size }) =>
       `用于保存和分发时，这样正合适。虚拟机要写入的磁盘${plain > 0 ? `（目前有 ${size(plain)} 未压缩）` : ''}不压缩会更快：请转换镜像，或在覆盖镜像中工作。`,
   },
-  'performance-alignment': {
+  'partition-misaligned': {
     title: ({ partitions, first }, { count }) =>
       partitions === 1
         ? `分区 ${String(first)} 的起始位置不是 4 KiB 的整数倍`
@@ -124,7 +116,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
     advice: () =>
       '没有工具能就地安全地移动分区。重新安装系统时请从 1 MiB 处开始，或把文件系统复制到这样的分区中。',
   },
-  'performance-cluster-alignment': {
+  'partition-off-clusters': {
     title: ({ partitions, first, clusterSize }, { size, count }) =>
       partitions === 1
         ? `分区 ${String(first)} 的起始位置不是簇大小 ${size(clusterSize)} 的整数倍`
@@ -133,7 +125,7 @@ export const PERFORMANCE_TEXTS: Texts<PerformanceValues> = {
       `分区 ${String(first)} 从第 ${count(start)} 字节开始。写入 ${size(clusterSize)} 会涉及两个簇而不是一个，小块写入不受影响。`,
     advice: () => '无需处理。下次建立磁盘时，请让分区从 1 MiB 处开始。',
   },
-  'performance-copies': {
+  'first-write-copies': {
     title: ({ shared }, { size }) => `首次写入 ${size(shared)} 中的每一处都要复制一个簇`,
     why: ({ clusters, clusterSize, factor }, { size, count }) =>
       `快照与磁盘共享 ${count(clusters)} 个 ${size(clusterSize)} 的簇。首次在其中写入 4 KiB 时，最多要搬动 ${count(Math.round(factor))} 倍的数据，每个簇一次。`,

@@ -9,7 +9,7 @@ function dropped(snapshots: number): string {
 }
 
 export const SPACE_TEXTS: Texts<SpaceValues> = {
-  'space-snapshot': {
+  'snapshot-holds': {
     title: ({ name, exclusive, fileSize }, { size }) =>
       `这个 ${size(fileSize)} 的文件中，有 ${size(exclusive)} 只属于快照“${name}”`,
     why: ({ vmState, taken }, { size, moment }) =>
@@ -21,31 +21,31 @@ export const SPACE_TEXTS: Texts<SpaceValues> = {
     advice: () =>
       '如果不再需要回到该快照，可以将其删除。空间会在文件内释放，供新内容使用；在整理之前，文件长度不变。',
   },
-  'space-snapshots-together': {
+  'snapshots-hold': {
     title: ({ bytes }, { size }) => `有 ${size(bytes)} 仅由快照占用`,
     why: ({ bytes, alone, snapshots }, { size, count }) =>
       `${count(snapshots)} 个快照之间共享了其中大部分：单独删除某一个只能释放它独有的部分，合计 ${size(alone)}。其余 ${size(bytes - alone)} 要等最后一个使用它的快照删除后才会释放。`,
     advice: () => '请删除不需要的快照，从最早的开始；也可以进行不含快照的整理。',
   },
-  'space-shared': {
+  'shared-with-snapshots': {
     title: ({ bytes }, { size }) => `磁盘与快照共享 ${size(bytes)}`,
     why: ({ bytes, snapshots }, { size, count }) =>
       `这些内容由磁盘和 ${count(snapshots)} 个快照共用，只存储一份。虚拟机更改其中的内容时会另存一份，因此文件最多还会增大 ${size(bytes)}。`,
     advice: () => '请在存储介质上为此预留空间，或删除不需要的快照。',
   },
-  'space-vm-state': {
+  'vm-state-kept': {
     title: ({ bytes }, { size }) => `有 ${size(bytes)} 是虚拟机的内存`,
     why: ({ snapshots }, { count }) =>
       `${count(snapshots)} 个快照是在虚拟机运行时创建的，内存与磁盘一同保存了下来。只有回到那一刻的运行状态时才需要它。`,
     advice: () => '如果不需要回到运行中的状态，可以删除该快照，或在虚拟机关机后重新创建快照。',
   },
-  'space-zero-held': {
+  'zeros-held': {
     title: ({ bytes }, { size }) => `读出为零的簇占用了 ${size(bytes)}`,
     why: () =>
       '客户机放弃了这些内容或写入了零，但簇在文件中的位置仍然保留。簇中原来的内容可能还在。',
     advice: () => COMPACT,
   },
-  'space-zero-filled': {
+  'zeros-stored': {
     title: ({ bytes }, { size }) => `所存内容中有 ${size(bytes)} 全是零`,
     why: ({ preallocated }) =>
       preallocated
@@ -56,37 +56,32 @@ export const SPACE_TEXTS: Texts<SpaceValues> = {
         ? '无需处理。转换可以收回这些空间，但预分配也会随之消失。'
         : `转换为相同格式即可去掉这些零。${dropped(snapshots)}`,
   },
-  'space-equal-to-backing': {
+  'equal-to-backing': {
     title: ({ bytes }, { size }) => `有 ${size(bytes)} 与后备镜像相同`,
     why: ({ backing }) =>
       `此镜像重复存储了 ${backing} 在同一位置已有的内容。变基之后，或客户机重写了自己的文件之后，就会如此。`,
     advice: () =>
       '这不是错误。如果没有其他镜像使用该后备镜像，可以用提交将两者合并；也可以把全部内容复制到此镜像，从此不再需要后备镜像。',
   },
-  'space-leaked': {
-    title: ({ bytes }, { size }) => `有 ${size(bytes)} 被记为已使用，实际无人使用`,
-    why: () => '这些簇是泄漏的簇，通常是程序中途退出造成的。数据没有危险，只是文件比需要的大。',
-    advice: () => '修复可以无风险地释放它们，供新内容使用。整理还能让文件变短。',
-  },
-  'space-free-inside': {
+  'free-inside': {
     title: ({ bytes }, { size }) => `文件内有 ${size(bytes)} 空闲`,
     why: ({ pieces }, { count }) =>
       `客户机的新内容会先写到这里${pieces > 1 ? `（共 ${count(pieces)} 段）` : ''}，但文件不会自行变短。复制时如果不保留空洞，这些字节也会一同复制。`,
     advice: () => COMPACT,
   },
-  'space-tail': {
+  'unused-tail': {
     title: ({ bytes }, { size }) => `最后一个已用簇之后还有 ${size(bytes)}`,
     why: () => '文件末尾没有任何内容使用。这没有害处，但复制时会一同复制。',
     advice: () => COMPACT,
   },
-  'space-metadata': {
+  'large-tables': {
     title: ({ bytes, share }, { size, percent }) =>
       `各种表占用 ${size(bytes)}，为文件的 ${percent(share)}`,
     why: ({ l2, refcounts, snapshots, bitmaps, clusterSize }, { size }) =>
       `其中 ${size(l2)} 记录内容的位置，${size(refcounts)} 记录使用次数，${size(snapshots)} 属于快照列表，${size(bitmaps)} 属于位图。簇大小为 ${size(clusterSize)}；簇较小、快照较多或内容在磁盘上很分散时，表会变大。`,
     advice: () => '簇越大，表越小。可以转换为更大的簇，或删除不需要的快照和位图。',
   },
-  'space-compact': {
+  'compaction-gains': {
     title: ({ now, then }, { size }) => `整理可使文件从 ${size(now)} 减小到 ${size(then)}`,
     why: ({ gain, saved, allocated }, { size }) =>
       [
@@ -98,14 +93,14 @@ export const SPACE_TEXTS: Texts<SpaceValues> = {
     advice: ({ snapshots }) =>
       `整理会写出一个新文件并加以检查，原文件保持不变${snapshots > 0 ? '，快照也会保留' : ''}。需要能同时容纳两个文件的空间。此大小由表计算得出，并非猜测。`,
   },
-  'space-without-snapshots': {
+  'smaller-without-snapshots': {
     title: ({ gain }, { size }) => `不含快照时，文件可再小 ${size(gain)}`,
     why: ({ then, without, snapshots }, { size, count }) =>
       `整理后，保留 ${count(snapshots)} 个快照为 ${size(then)}，不含快照为 ${size(without)}。`,
     advice: () =>
       '如果只需要提供磁盘现在的样子，可以整理出一个不含快照的副本。快照保存的内容不会进入该副本。',
   },
-  'space-compressible': {
+  compressible: {
     title: ({ plain, packed }, { size }) =>
       `压缩可将 ${size(plain)} 的内容减小到约 ${size(packed)}`,
     why: ({ sampled, gain }, { size }) =>
@@ -113,7 +108,7 @@ export const SPACE_TEXTS: Texts<SpaceValues> = {
     advice: ({ snapshots }) =>
       `适合用于保存或分发的镜像，不适合运行中的虚拟机：再次写入的内容会以未压缩的形式存储。${dropped(snapshots)}`,
   },
-  'space-guest-free': {
+  'guest-free-stored': {
     title: ({ free, kinds }, { size }) =>
       `客户机中至少有 ${size(free)} 空闲（${kinds.join('、')}），但仍存储在镜像中`,
     why: ({ used, stored }, { size }) =>
@@ -121,14 +116,14 @@ export const SPACE_TEXTS: Texts<SpaceValues> = {
     advice: () =>
       '请用下面的选项运行虚拟机，并在客户机中执行 TRIM；或在客户机中用零填满空闲空间。然后整理镜像：零和已释放的空间都不会写入新文件。',
   },
-  'space-holes': {
+  'sparse-file': {
     title: ({ fileSize, allocated }, { size }) =>
       `文件长度为 ${size(fileSize)}，在介质上占用 ${size(allocated)}`,
     why: ({ holes }, { size }) =>
       `其中 ${size(holes)} 是空洞。上传、归档以及 FAT 或 exFAT 介质都不保留空洞：在那里文件会占用全部长度。`,
     advice: () => '移到这类地方之前，请先看看整理或转换能否让文件变短。',
   },
-  'space-larger-than-disk': {
+  'larger-than-disk': {
     title: ({ fileSize, virtualSize }, { size }) =>
       `文件（${size(fileSize)}）比其中的磁盘（${size(virtualSize)}）还大`,
     why: ({ over, snapshots, gaps }, { size }) =>

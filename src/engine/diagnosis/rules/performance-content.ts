@@ -44,15 +44,13 @@ const EXTENDED_TYPES: readonly string[] = ['05', '0f', '85'];
 export function judgePreallocated({
   info,
   survey,
-}: DiagnosisFacts): Found<'performance-preallocated'> | undefined {
+}: DiagnosisFacts): Found<'preallocated'> | undefined {
   if (survey?.preallocation !== 'metadata') return undefined;
   const { virtualSize, fileSize } = info;
   return { grade: 'note', values: { virtualSize, fileSize } };
 }
 
-export function judgeFragmented(
-  facts: DiagnosisFacts,
-): Found<'performance-fragmented'> | undefined {
+export function judgeFragmented(facts: DiagnosisFacts): Found<'fragmented'> | undefined {
   const { survey } = facts;
   const order = survey?.order;
   if (order === undefined || order.bytes < LEAST_FRAGMENTED || isDamaged(facts)) return undefined;
@@ -74,7 +72,7 @@ export function judgeFragmented(
   };
 }
 
-export function judgeFreeGaps(facts: DiagnosisFacts): Found<'performance-free-gaps'> | undefined {
+export function judgeFreeGaps(facts: DiagnosisFacts): Found<'small-gaps'> | undefined {
   const { info, survey } = facts;
   const gaps = survey?.order?.gaps ?? [];
   const small = gaps.filter(({ upTo }) => upTo > 0 && upTo <= SMALL_GAP);
@@ -90,9 +88,7 @@ export function judgeFreeGaps(facts: DiagnosisFacts): Found<'performance-free-ga
   };
 }
 
-export function judgeChainDepth({
-  chain,
-}: DiagnosisFacts): Found<'performance-chain-depth'> | undefined {
+export function judgeChainDepth({ chain }: DiagnosisFacts): Found<'deep-chain'> | undefined {
   if (chain.length < DEEP_NOTE) return undefined;
   const serves = chain.map((layer) => ({ name: layer.name, bytes: layer.serves }));
   const all = sum(serves.map(({ bytes }) => bytes));
@@ -107,7 +103,7 @@ export function judgeChainDepth({
 export function judgeCompressed({
   info,
   survey,
-}: DiagnosisFacts): Found<'performance-compressed'> | undefined {
+}: DiagnosisFacts): Found<'compressed-content'> | undefined {
   const { clusters, order, space } = survey ?? {};
   const { clusterSize } = info;
   if (clusters === undefined || space === undefined || clusterSize === undefined) return undefined;
@@ -129,7 +125,7 @@ export function judgeCompressed({
   };
 }
 
-export function judgeAlignment(facts: DiagnosisFacts): Found<'performance-alignment'> | undefined {
+export function judgeAlignment(facts: DiagnosisFacts): Found<'partition-misaligned'> | undefined {
   const bad = partitionsOff(facts, SECTOR, LEAST_PARTITION);
   const [first] = bad;
   if (first === undefined) return undefined;
@@ -144,7 +140,7 @@ export function judgeAlignment(facts: DiagnosisFacts): Found<'performance-alignm
 
 export function judgeClusterAlignment(
   facts: DiagnosisFacts,
-): Found<'performance-cluster-alignment'> | undefined {
+): Found<'partition-off-clusters'> | undefined {
   const { clusterSize } = facts.info;
   if (clusterSize === undefined || clusterSize > LARGEST_FITTING) return undefined;
   // What does not even fit sectors has been told of.
@@ -182,7 +178,7 @@ function placesOf(partitions: readonly Partition[]): DiagnosisFinding['places'] 
 export function judgeCopies({
   info,
   survey,
-}: DiagnosisFacts): Found<'performance-copies'> | undefined {
+}: DiagnosisFacts): Found<'first-write-copies'> | undefined {
   const shared = survey?.space.shared ?? 0;
   const { clusterSize, qcow2 } = info;
   if (clusterSize === undefined || worth(shared, info.fileSize) === undefined) return undefined;

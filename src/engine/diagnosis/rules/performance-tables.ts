@@ -42,9 +42,7 @@ function tablesOf({ info, survey }: DiagnosisFacts) {
   };
 }
 
-export function judgeClusterSize(
-  facts: DiagnosisFacts,
-): Found<'performance-cluster-size'> | undefined {
+export function judgeClusterSize(facts: DiagnosisFacts): Found<'small-clusters'> | undefined {
   const tables = tablesOf(facts);
   const { virtualSize, snapshots, backing } = facts.info;
   if (tables === undefined || virtualSize < LARGE_DISK) return undefined;
@@ -67,7 +65,7 @@ export function judgeClusterSize(
   };
 }
 
-export function judgeL2Cache(facts: DiagnosisFacts): Found<'performance-l2-cache'> | undefined {
+export function judgeL2Cache(facts: DiagnosisFacts): Found<'l2-cache-short'> | undefined {
   const tables = tablesOf(facts);
   if (tables === undefined) return undefined;
   const { clusterSize, entry, needed } = tables;
@@ -89,7 +87,7 @@ export function judgeL2Cache(facts: DiagnosisFacts): Found<'performance-l2-cache
 /** The images below have caches of their own, which have to be named one by one. */
 export function judgeChainCaches({
   chain,
-}: DiagnosisFacts): Found<'performance-chain-caches'> | undefined {
+}: DiagnosisFacts): Found<'chain-caches-short'> | undefined {
   const layers = chain.map((layer) => {
     const isQcow2 = layer.format === 'qcow2' && layer.clusterSize > 0;
     const { virtualSize, clusterSize, serves } = layer;
@@ -121,9 +119,7 @@ export function judgeChainCaches({
   };
 }
 
-export function judgeExtendedL2(
-  facts: DiagnosisFacts,
-): Found<'performance-extended-l2'> | undefined {
+export function judgeExtendedL2(facts: DiagnosisFacts): Found<'whole-clusters-copied'> | undefined {
   const tables = tablesOf(facts);
   const { info, survey } = facts;
   if (tables === undefined || tables.qcow2.extendedL2) return undefined;
@@ -150,9 +146,7 @@ export function judgeExtendedL2(
   };
 }
 
-export function judgeExtendedL2Cost(
-  facts: DiagnosisFacts,
-): Found<'performance-extended-l2-cost'> | undefined {
+export function judgeExtendedL2Cost(facts: DiagnosisFacts): Found<'extended-l2-costs'> | undefined {
   const tables = tablesOf(facts);
   const { info } = facts;
   if (tables === undefined || !tables.qcow2.extendedL2) return undefined;
@@ -166,7 +160,7 @@ export function judgeExtendedL2Cost(
 /** Refcounts are looked up for snapshots; without them they are written in order. */
 export function judgeRefcountCache(
   facts: DiagnosisFacts,
-): Found<'performance-refcount-cache'> | undefined {
+): Found<'refcount-cache-short'> | undefined {
   const tables = tablesOf(facts);
   const { fileSize, snapshots } = facts.info;
   if (tables === undefined || snapshots.length === 0) return undefined;
@@ -183,9 +177,7 @@ export function judgeRefcountCache(
   };
 }
 
-export function judgeRefcountWidth(
-  facts: DiagnosisFacts,
-): Found<'performance-refcount-width'> | undefined {
+export function judgeRefcountWidth(facts: DiagnosisFacts): Found<'wide-refcounts'> | undefined {
   const tables = tablesOf(facts);
   if (tables === undefined) return undefined;
   const bits = tables.qcow2.refcountBits;
@@ -203,22 +195,11 @@ export function judgeRefcountWidth(
 export function judgeLazyRefcounts({
   info,
   survey,
-}: DiagnosisFacts): Found<'performance-lazy-refcounts'> | undefined {
+}: DiagnosisFacts): Found<'lazy-refcounts'> | undefined {
   if (info.qcow2?.lazyRefcounts !== true) return undefined;
   return {
     grade: 'note',
     values: { tables: survey?.space.metadata.l2 ?? 0 },
     remedies: [{ kind: 'amend', options: { lazy_refcounts: 'off' } }],
-  };
-}
-
-export function judgeVersion2({
-  info,
-}: DiagnosisFacts): Found<'performance-version-2'> | undefined {
-  if (info.qcow2?.version !== 2) return undefined;
-  return {
-    grade: 'note',
-    values: { backing: info.backing?.name ?? '' },
-    remedies: [{ kind: 'amend', options: { compat: '1.1' } }],
   };
 }

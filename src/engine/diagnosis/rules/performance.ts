@@ -9,7 +9,6 @@ import {
   judgeLazyRefcounts,
   judgeRefcountCache,
   judgeRefcountWidth,
-  judgeVersion2,
 } from './performance-tables.ts';
 import {
   judgeAlignment,
@@ -25,7 +24,7 @@ import {
 /** The codes, stable, with what each speaks of. */
 export interface PerformanceValues {
   /** `tables`: all L2 tables of the disk, `tablesBetter`: with clusters of `better`. */
-  'performance-cluster-size': {
+  'small-clusters': {
     clusterSize: number;
     better: number;
     virtualSize: number;
@@ -37,7 +36,7 @@ export interface PerformanceValues {
    * `needed`: cache that covers the disk, `stored`: tables that are there by now, `covered`: bytes of
    * the disk that QEMU's default covers on Linux and, `coveredElsewhere`, on other systems.
    */
-  'performance-l2-cache': {
+  'l2-cache-short': {
     clusterSize: number;
     virtualSize: number;
     needed: number;
@@ -46,28 +45,27 @@ export interface PerformanceValues {
     coveredElsewhere: number;
   };
   /** `short`: images below whose tables QEMU's default does not cover. */
-  'performance-chain-caches': { layers: number; short: number; needed: number };
+  'chain-caches-short': { layers: number; short: number; needed: number };
   /** `backing`: '' without one; then `shared` with snapshots is what is copied. */
-  'performance-extended-l2': {
+  'whole-clusters-copied': {
     clusterSize: number;
     subclusterSize: number;
     backing: string;
     shared: number;
   };
-  'performance-extended-l2-cost': { tables: number; tablesStandard: number };
+  'extended-l2-costs': { tables: number; tablesStandard: number };
   /** `covered`: bytes of the file. */
-  'performance-refcount-cache': {
+  'refcount-cache-short': {
     fileSize: number;
     covered: number;
     needed: number;
     snapshots: number;
   };
-  'performance-refcount-width': { bits: number; bytes: number; bytesWith16: number };
-  'performance-lazy-refcounts': { tables: number };
-  'performance-version-2': { backing: string };
-  'performance-preallocated': { virtualSize: number; fileSize: number };
+  'wide-refcounts': { bits: number; bytes: number; bytesWith16: number };
+  'lazy-refcounts': { tables: number };
+  preallocated: { virtualSize: number; fileSize: number };
   /** `share`: as qemu-img counts. `backward`: share of jumps that go back. Times: of reading all. */
-  'performance-fragmented': {
+  fragmented: {
     share: number;
     bytes: number;
     jumps: number;
@@ -78,47 +76,46 @@ export interface PerformanceValues {
     ssdSeconds: number;
   };
   /** Pieces of free space of at most `upTo` bytes. */
-  'performance-free-gaps': { pieces: number; bytes: number; upTo: number; free: number };
+  'small-gaps': { pieces: number; bytes: number; upTo: number; free: number };
   /** `below`: share of the guest that other images decide. */
-  'performance-chain-depth': {
+  'deep-chain': {
     layers: number;
     below: number;
     serves: { name: string; bytes: number }[];
   };
   /** `content`: unpacked; `packed`: in the file. `plain`: bytes stored unpacked besides. */
-  'performance-compressed': {
+  'compressed-content': {
     content: number;
     packed: number;
     plain: number;
     share: number;
     growth: number;
   };
-  'performance-alignment': { partitions: number; first: number; start: number; sector: number };
-  'performance-cluster-alignment': {
+  'partition-misaligned': { partitions: number; first: number; start: number; sector: number };
+  'partition-off-clusters': {
     partitions: number;
     first: number;
     start: number;
     clusterSize: number;
   };
-  'performance-copies': { shared: number; clusters: number; clusterSize: number; factor: number };
+  'first-write-copies': { shared: number; clusters: number; clusterSize: number; factor: number };
 }
 
 export const PERFORMANCE_RULES: Rules<PerformanceValues> = {
-  'performance-cluster-size': judgeClusterSize,
-  'performance-l2-cache': judgeL2Cache,
-  'performance-chain-caches': judgeChainCaches,
-  'performance-extended-l2': judgeExtendedL2,
-  'performance-extended-l2-cost': judgeExtendedL2Cost,
-  'performance-refcount-cache': judgeRefcountCache,
-  'performance-refcount-width': judgeRefcountWidth,
-  'performance-lazy-refcounts': judgeLazyRefcounts,
-  'performance-version-2': judgeVersion2,
-  'performance-preallocated': judgePreallocated,
-  'performance-fragmented': judgeFragmented,
-  'performance-free-gaps': judgeFreeGaps,
-  'performance-chain-depth': judgeChainDepth,
-  'performance-compressed': judgeCompressed,
-  'performance-alignment': judgeAlignment,
-  'performance-cluster-alignment': judgeClusterAlignment,
-  'performance-copies': judgeCopies,
+  'small-clusters': judgeClusterSize,
+  'l2-cache-short': judgeL2Cache,
+  'chain-caches-short': judgeChainCaches,
+  'whole-clusters-copied': judgeExtendedL2,
+  'extended-l2-costs': judgeExtendedL2Cost,
+  'refcount-cache-short': judgeRefcountCache,
+  'wide-refcounts': judgeRefcountWidth,
+  'lazy-refcounts': judgeLazyRefcounts,
+  preallocated: judgePreallocated,
+  fragmented: judgeFragmented,
+  'small-gaps': judgeFreeGaps,
+  'deep-chain': judgeChainDepth,
+  'compressed-content': judgeCompressed,
+  'partition-misaligned': judgeAlignment,
+  'partition-off-clusters': judgeClusterAlignment,
+  'first-write-copies': judgeCopies,
 };

@@ -18,7 +18,7 @@ const EXTENDED_TYPES: readonly string[] = ['05', '0f', '85'];
  * A lower bound: what is not known to be free counts as used, and what the image stores is held
  * against it as a whole. Bytes.
  */
-export function judgeGuestFree(facts: DiagnosisFacts): Found<'space-guest-free'> | undefined {
+export function judgeGuestFree(facts: DiagnosisFacts): Found<'guest-free-stored'> | undefined {
   const { info, survey, guest } = facts;
   const { clusterSize } = info;
   const clusters = survey?.clusters;

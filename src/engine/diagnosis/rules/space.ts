@@ -8,7 +8,7 @@ import { isDamaged, keepPlaces, MIB, partGrade, rewrite, sum, worth } from './wo
 /** The codes, stable, with what each speaks of. */
 export interface SpaceValues {
   /** `exclusive`: deleting it alone frees them. `taken`: milliseconds since 1970, 0: not known. */
-  'space-snapshot': {
+  'snapshot-holds': {
     name: string;
     exclusive: number;
     vmState: number;
@@ -16,17 +16,16 @@ export interface SpaceValues {
     taken: number;
   };
   /** What only several snapshots together hold; `alone`: the sum of what each holds for itself. */
-  'space-snapshots-together': { snapshots: number; bytes: number; alone: number };
-  'space-shared': { bytes: number; snapshots: number };
-  'space-vm-state': { bytes: number; snapshots: number };
-  'space-zero-held': { bytes: number };
-  'space-zero-filled': { bytes: number; preallocated: boolean; snapshots: number };
-  'space-equal-to-backing': { bytes: number; backing: string };
-  'space-leaked': { bytes: number };
+  'snapshots-hold': { snapshots: number; bytes: number; alone: number };
+  'shared-with-snapshots': { bytes: number; snapshots: number };
+  'vm-state-kept': { bytes: number; snapshots: number };
+  'zeros-held': { bytes: number };
+  'zeros-stored': { bytes: number; preallocated: boolean; snapshots: number };
+  'equal-to-backing': { bytes: number; backing: string };
   /** `pieces`: 0 where nobody counted. */
-  'space-free-inside': { bytes: number; pieces: number };
-  'space-tail': { bytes: number };
-  'space-metadata': {
+  'free-inside': { bytes: number; pieces: number };
+  'unused-tail': { bytes: number };
+  'large-tables': {
     bytes: number;
     share: number;
     clusterSize: number;
@@ -36,7 +35,7 @@ export interface SpaceValues {
     bitmaps: number;
   };
   /** `allocated`: what the file takes on its medium, 0: not known; `saved`: what becomes free there. */
-  'space-compact': {
+  'compaction-gains': {
     now: number;
     then: number;
     gain: number;
@@ -44,9 +43,9 @@ export interface SpaceValues {
     saved: number;
     snapshots: number;
   };
-  'space-without-snapshots': { then: number; without: number; gain: number; snapshots: number };
+  'smaller-without-snapshots': { then: number; without: number; gain: number; snapshots: number };
   /** An estimate from a sample: `packed` of the `plain` bytes of content. */
-  'space-compressible': {
+  compressible: {
     plain: number;
     packed: number;
     sampled: number;
@@ -54,10 +53,10 @@ export interface SpaceValues {
     snapshots: number;
   };
   /** Of the file systems of the guest, and what the image stores of them. `kinds`: as `ext4`. */
-  'space-guest-free': { free: number; used: number; stored: number; kinds: string[] };
-  'space-holes': { fileSize: number; allocated: number; holes: number };
+  'guest-free-stored': { free: number; used: number; stored: number; kinds: string[] };
+  'sparse-file': { fileSize: number; allocated: number; holes: number };
   /** `over`: bytes beyond the disk's size and the tables. */
-  'space-larger-than-disk': {
+  'larger-than-disk': {
     fileSize: number;
     virtualSize: number;
     over: number;
@@ -79,30 +78,26 @@ const LEAST_SAMPLE = 4 * MIB;
 const PACKS_WELL = 0.8;
 
 export const SPACE_RULES: Rules<SpaceValues> = {
-  'space-snapshot': judgeSnapshots,
-  'space-snapshots-together': judgeTogether,
-  'space-shared': judgeShared,
-  'space-vm-state': judgeVmState,
-  'space-zero-held': (facts) => judgePart(facts, facts.survey?.space.zeroHeld),
-  'space-zero-filled': judgeZeroFilled,
-  'space-equal-to-backing': judgeEqual,
-  'space-leaked': (facts) => {
-    const found = judgePart(facts, facts.survey?.space.leaked);
-    return found && { ...found, remedies: [{ kind: 'repair' }, ...found.remedies] };
-  },
-  'space-free-inside': (facts) => {
+  'snapshot-holds': judgeSnapshots,
+  'snapshots-hold': judgeTogether,
+  'shared-with-snapshots': judgeShared,
+  'vm-state-kept': judgeVmState,
+  'zeros-held': (facts) => judgePart(facts, facts.survey?.space.zeroHeld),
+  'zeros-stored': judgeZeroFilled,
+  'equal-to-backing': judgeEqual,
+  'free-inside': (facts) => {
     const found = judgePart(facts, facts.survey?.space.free);
     const pieces = sum((facts.survey?.order?.gaps ?? []).map((gap) => gap.pieces));
     return found && { ...found, values: { ...found.values, pieces } };
   },
-  'space-tail': (facts) => judgePart(facts, facts.survey?.space.tail),
-  'space-metadata': judgeMetadata,
-  'space-compact': judgeCompact,
-  'space-without-snapshots': judgeWithout,
-  'space-compressible': judgeCompressible,
-  'space-guest-free': judgeGuestFree,
-  'space-holes': judgeHoles,
-  'space-larger-than-disk': judgeLarger,
+  'unused-tail': (facts) => judgePart(facts, facts.survey?.space.tail),
+  'large-tables': judgeMetadata,
+  'compaction-gains': judgeCompact,
+  'smaller-without-snapshots': judgeWithout,
+  compressible: judgeCompressible,
+  'guest-free-stored': judgeGuestFree,
+  'sparse-file': judgeHoles,
+  'larger-than-disk': judgeLarger,
 };
 
 interface FoundPart {
@@ -117,7 +112,7 @@ function judgePart(facts: DiagnosisFacts, bytes = 0): FoundPart | undefined {
   return grade && { grade, values: { bytes }, remedies: rewrite(facts) };
 }
 
-function judgeSnapshots({ info, survey, now }: DiagnosisFacts): Found<'space-snapshot'>[] {
+function judgeSnapshots({ info, survey, now }: DiagnosisFacts): Found<'snapshot-holds'>[] {
   const { fileSize } = info;
   const bySize = [...(survey?.snapshots ?? [])].sort((a, b) => b.exclusive - a.exclusive);
   return bySize.slice(0, MOST_SNAPSHOTS).flatMap(({ name, exclusive, vmState, dateSeconds }) => {
@@ -137,10 +132,7 @@ function judgeSnapshots({ info, survey, now }: DiagnosisFacts): Found<'space-sna
   });
 }
 
-function judgeTogether({
-  info,
-  survey,
-}: DiagnosisFacts): Found<'space-snapshots-together'> | undefined {
+function judgeTogether({ info, survey }: DiagnosisFacts): Found<'snapshots-hold'> | undefined {
   if (survey === undefined || survey.snapshots.length < 2) return undefined;
   const bytes = survey.space.snapshotOnly + survey.space.vmState;
   const alone = sum(survey.snapshots.map(({ exclusive }) => exclusive));
@@ -155,13 +147,13 @@ function judgeTogether({
   );
 }
 
-function judgeShared({ info, survey }: DiagnosisFacts): Found<'space-shared'> | undefined {
+function judgeShared({ info, survey }: DiagnosisFacts): Found<'shared-with-snapshots'> | undefined {
   const bytes = survey?.space.shared ?? 0;
   const grade = worth(bytes, info.fileSize);
   return grade && { grade: 'note', values: { bytes, snapshots: survey?.snapshots.length ?? 0 } };
 }
 
-function judgeVmState({ info, survey }: DiagnosisFacts): Found<'space-vm-state'> | undefined {
+function judgeVmState({ info, survey }: DiagnosisFacts): Found<'vm-state-kept'> | undefined {
   const bytes = survey?.space.vmState ?? 0;
   const holders = (survey?.snapshots ?? []).filter(({ vmState }) => vmState > 0);
   const grade = worth(bytes, info.fileSize);
@@ -171,7 +163,7 @@ function judgeVmState({ info, survey }: DiagnosisFacts): Found<'space-vm-state'>
   return grade && { grade: 'note', values: { bytes, snapshots: holders.length }, remedies };
 }
 
-function judgeZeroFilled(facts: DiagnosisFacts): Found<'space-zero-filled'> | undefined {
+function judgeZeroFilled(facts: DiagnosisFacts): Found<'zeros-stored'> | undefined {
   const { deep, info, survey } = facts;
   const bytes = deep?.zeroFilled ?? 0;
   const grade = isDamaged(facts) ? undefined : worth(bytes, info.fileSize);
@@ -187,7 +179,7 @@ function judgeZeroFilled(facts: DiagnosisFacts): Found<'space-zero-filled'> | un
   return { grade, values, remedies };
 }
 
-function judgeEqual({ deep, info }: DiagnosisFacts): Found<'space-equal-to-backing'> | undefined {
+function judgeEqual({ deep, info }: DiagnosisFacts): Found<'equal-to-backing'> | undefined {
   const bytes = deep?.equalToBacking ?? 0;
   if (info.backing === undefined) return undefined;
   const grade = worth(bytes, info.fileSize);
@@ -200,7 +192,7 @@ function judgeEqual({ deep, info }: DiagnosisFacts): Found<'space-equal-to-backi
   );
 }
 
-function judgeMetadata({ info, survey }: DiagnosisFacts): Found<'space-metadata'> | undefined {
+function judgeMetadata({ info, survey }: DiagnosisFacts): Found<'large-tables'> | undefined {
   const { metadata } = survey?.space ?? {};
   if (metadata === undefined || info.clusterSize === undefined) return undefined;
   const bytes = sum(Object.values(metadata));
@@ -213,7 +205,7 @@ function judgeMetadata({ info, survey }: DiagnosisFacts): Found<'space-metadata'
   };
 }
 
-function judgeCompact(facts: DiagnosisFacts): Found<'space-compact'> | undefined {
+function judgeCompact(facts: DiagnosisFacts): Found<'compaction-gains'> | undefined {
   const { info, survey } = facts;
   const then = survey?.forecasts?.compact;
   if (then === undefined || isDamaged(facts)) return undefined;
@@ -230,7 +222,7 @@ function judgeCompact(facts: DiagnosisFacts): Found<'space-compact'> | undefined
   return { grade, values, remedies: rewrite(facts) };
 }
 
-function judgeWithout(facts: DiagnosisFacts): Found<'space-without-snapshots'> | undefined {
+function judgeWithout(facts: DiagnosisFacts): Found<'smaller-without-snapshots'> | undefined {
   const { info, survey } = facts;
   const snapshots = survey?.snapshots.length ?? 0;
   if (survey?.forecasts === undefined || snapshots === 0 || isDamaged(facts)) return undefined;
@@ -246,7 +238,7 @@ function judgeWithout(facts: DiagnosisFacts): Found<'space-without-snapshots'> |
   );
 }
 
-function judgeCompressible(facts: DiagnosisFacts): Found<'space-compressible'> | undefined {
+function judgeCompressible(facts: DiagnosisFacts): Found<'compressible'> | undefined {
   const { deep, info, survey } = facts;
   const plain = survey?.order?.bytes ?? 0;
   // Packing what needs a backing image would take in what is below.
@@ -263,7 +255,7 @@ function judgeCompressible(facts: DiagnosisFacts): Found<'space-compressible'> |
   };
 }
 
-function judgeHoles({ info }: DiagnosisFacts): Found<'space-holes'> | undefined {
+function judgeHoles({ info }: DiagnosisFacts): Found<'sparse-file'> | undefined {
   const { fileSize, allocatedSize: allocated } = info;
   if (allocated === undefined) return undefined;
   const holes = fileSize - allocated;
@@ -271,7 +263,7 @@ function judgeHoles({ info }: DiagnosisFacts): Found<'space-holes'> | undefined 
   return grade && { grade: 'note', values: { fileSize, allocated, holes } };
 }
 
-function judgeLarger(facts: DiagnosisFacts): Found<'space-larger-than-disk'> | undefined {
+function judgeLarger(facts: DiagnosisFacts): Found<'larger-than-disk'> | undefined {
   const { info, survey } = facts;
   if (survey === undefined || isDamaged(facts)) return undefined;
   const { fileSize, virtualSize } = info;

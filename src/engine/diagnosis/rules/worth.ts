@@ -29,7 +29,7 @@ export function worth(bytes: number, fileSize: number): 'advice' | 'note' | unde
 }
 
 /**
- * What to make of a part of what a rewrite saves. The sum is advised once, by `space-compact`: its
+ * What to make of a part of what a rewrite saves. The sum is advised once, by `compaction-gains`: its
  * parts are notes that say where it comes from. Without a forecast each part speaks for itself.
  */
 export function partGrade(facts: DiagnosisFacts, bytes: number): Grade | undefined {
