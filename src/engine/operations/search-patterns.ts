@@ -20,6 +20,8 @@ export class Patterns {
   /** Bytes of the longest that is nothing but zeros; 0 where none is. */
   readonly longestZeros: number;
   readonly #patterns: readonly Uint8Array[];
+  /** The same by their first byte. */
+  readonly #starting: readonly (readonly Uint8Array[] | undefined)[];
   /** What each byte counts as. */
   readonly #folded: Uint8Array;
   /** By the last byte of a stretch as long as the shortest one, how far the next place may be. */
@@ -33,6 +35,7 @@ export class Patterns {
     const folded = patterns.map((pattern) => pattern.map((byte) => this.#folded[byte] ?? byte));
     // The longest first: the first one that is there counts.
     this.#patterns = folded.sort((a, b) => b.length - a.length);
+    this.#starting = byFirst(this.#patterns);
     this.longest = this.#patterns[0]?.length ?? 0;
     this.shortest = this.#patterns.at(-1)?.length ?? 0;
     const zeros = this.#patterns.find((pattern) => pattern.every((byte) => byte === 0));
@@ -98,9 +101,11 @@ export class Patterns {
 
   #lengthAt(bytes: Uint8Array, at: number): number {
     const folded = this.#folded;
-    for (const pattern of this.#patterns) {
+    const starting = this.#starting[folded[bytes[at] as number] as number];
+    if (starting === undefined) return 0;
+    for (const pattern of starting) {
       if (at + pattern.length > bytes.length) continue;
-      let i = 0;
+      let i = 1;
       while (i < pattern.length && folded[bytes[at + i] as number] === pattern[i]) i++;
       if (i === pattern.length) return i;
     }
@@ -121,6 +126,17 @@ export class Patterns {
     }
     return shifts;
   }
+}
+
+function byFirst(patterns: readonly Uint8Array[]): (Uint8Array[] | undefined)[] {
+  const table = new Array<Uint8Array[] | undefined>(256).fill(undefined);
+  for (const pattern of patterns) {
+    const [first = 0] = pattern;
+    const list = table[first];
+    if (list === undefined) table[first] = [pattern];
+    else list.push(pattern);
+  }
+  return table;
 }
 
 /** What each byte counts as: letters from A to Z as small ones, where that is wanted. */
