@@ -117,6 +117,9 @@ function show(image: OpenImage, opened: OpenedImage): void {
   image.opened = opened;
   image.plans = {};
   image.check = new CheckState();
+  image.diagnose.job?.cancel();
+  // The old one stays on the screen, and says that it is old.
+  image.diagnose.outdated = image.diagnose.result !== undefined;
   image.changes.repair = new RepairState();
   image.changes.compare.job?.cancel();
   image.changes.compare = new CompareState();

@@ -1,6 +1,7 @@
 import { announcer } from './announcer.svelte.ts';
 import { attachFrom, giveAgain } from './chain.ts';
 import { ChangesState } from './changes-state.svelte.ts';
+import { DiagnoseState } from './diagnose-state.svelte.ts';
 import { engine } from './engine.svelte.ts';
 import { ChecksumState } from './checksum-state.svelte.ts';
 import { checkSeconds } from './forecast.ts';
@@ -216,6 +217,8 @@ class Images {
     }
     image.closing = false;
     image.check.job?.cancel();
+    image.diagnose.job?.cancel();
+    image.diagnose.compact.job?.cancel();
     image.changes.job?.cancel();
     leaveWrapped(image);
     image.convert.job?.cancel();
@@ -265,6 +268,9 @@ class Images {
     image.files = new ChainState();
     image.plans = {};
     image.check = new CheckState();
+    image.diagnose.job?.cancel();
+    image.diagnose.compact.job?.cancel();
+    image.diagnose = new DiagnoseState();
     image.convert = new ConvertState();
     image.checksum = new ChecksumState();
     const { lost } = image.changes;

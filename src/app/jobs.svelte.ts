@@ -19,7 +19,9 @@ const LONG_MILLISECONDS = 30_000;
 const RATE_MILLISECONDS = 4000;
 
 /** What may stand still for a while: long, and nothing waits for it but the person. */
-const PAUSABLE: readonly JobKind[] = ['check', 'convert', 'checksum', 'compare', 'search'];
+const PAUSABLE: readonly JobKind[] = [
+  ...(['check', 'convert', 'checksum', 'compare', 'search', 'diagnose', 'compact'] as const),
+];
 
 /** Where the person was when work began: there its progress is shown. */
 export interface JobPlace {

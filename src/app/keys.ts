@@ -47,7 +47,7 @@ function act(event: KeyboardEvent, actions: KeyActions): boolean {
     return true;
   }
   if (event.key === '/') return toFilter();
-  const index = '123456789'.indexOf(event.key);
+  const index = '1234567890'.indexOf(event.key);
   if (index < 0 || event.key.length !== 1) return false;
   actions.panel(index);
   return true;

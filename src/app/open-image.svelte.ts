@@ -15,17 +15,19 @@ import type {
 } from '../worker/api.ts';
 import { ChecksumState } from './checksum-state.svelte.ts';
 import { ChangesState } from './changes-state.svelte.ts';
+import { DiagnoseState } from './diagnose-state.svelte.ts';
 import type { Chosen } from './files.ts';
 import type { Chosen as ChosenOptions, TargetFormat, Wanted } from './goal.ts';
 import type { RunningJob } from './jobs.svelte.ts';
 import type { Problem } from './problem.ts';
 
-/** What can be done with an image: its tabs, in the order of the keys 1 to 9. */
+/** What can be done with an image: its tabs, in the order of the keys 1 to 9 and 0. */
 export const PANELS = [
   'overview',
   'map',
   'structure',
   'check',
+  'diagnose',
   'convert',
   'snapshots',
   'changes',
@@ -33,6 +35,11 @@ export const PANELS = [
   'console',
 ] as const;
 export type Panel = (typeof PANELS)[number];
+
+/** The key of a panel by its place: 1 to 9, then 0; '' behind that. */
+export function panelKey(index: number): string {
+  return '1234567890'[index] ?? '';
+}
 
 /** A place that is looked at: the map, the structures and the bytes follow it. Bytes. */
 export interface Focus {
@@ -147,6 +154,7 @@ export class OpenImage {
   /** The place that is looked at; undefined: none yet. */
   focus = $state.raw<Focus>();
   check = $state.raw(new CheckState());
+  diagnose = $state.raw(new DiagnoseState());
   convert = $state.raw(new ConvertState());
   checksum = $state.raw(new ChecksumState());
   changes = $state.raw(new ChangesState());
@@ -175,6 +183,8 @@ export class OpenImage {
   get busy(): boolean {
     return (
       this.check.job !== undefined ||
+      this.diagnose.job !== undefined ||
+      this.diagnose.compact.job !== undefined ||
       this.convert.job !== undefined ||
       this.changes.job !== undefined ||
       this.wrapped.job !== undefined ||

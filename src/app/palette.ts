@@ -10,7 +10,7 @@ import { images } from './images.svelte.ts';
 import { infoAsJson } from './info-json.ts';
 import { saveReport } from './image-report.ts';
 import { install } from './install.svelte.ts';
-import { type OpenImage, PANELS, type Panel } from './open-image.svelte.ts';
+import { type OpenImage, PANELS, type Panel, panelKey } from './open-image.svelte.ts';
 import { recent, type RecentFile } from './recent.svelte.ts';
 import { loadSample } from './sample.ts';
 import { saveOfCurrent } from './save.svelte.ts';
@@ -52,6 +52,7 @@ const PANEL_WORDS: Record<Panel, string> = {
   map: 'qemu-img map clusters',
   structure: 'hex bytes header tables search go to address',
   check: 'qemu-img check repair verify fsck',
+  diagnose: 'doctor advice slow performance space fragmentation compact defragment shrink report',
   convert: 'qemu-img convert export copy',
   snapshots: 'qemu-img snapshot create apply delete compare',
   changes: 'qemu-img resize rebase commit amend bitmap luks keys save',
@@ -97,7 +98,7 @@ function panels(image: OpenImage): Action[] {
     label: screen.panels[panel],
     group: palette.groups.panel,
     also: PANEL_WORDS[panel],
-    key: String(index + 1),
+    key: panelKey(index),
     run: () => show(image, panel),
   }));
 }

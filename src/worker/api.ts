@@ -31,6 +31,16 @@ import type {
 } from './api-changes.ts';
 import type { CreateRequest, CreateResult } from './api-create.ts';
 import type {
+  CompactRequest,
+  CompactResult,
+  CompareReportsRequest,
+  CompareReportsResult,
+  DiagnoseRequest,
+  DiagnoseResult,
+  FingerprintRequest,
+  FingerprintResult,
+} from './api-diagnose.ts';
+import type {
   AddressSpace,
   Bytes,
   CompareRequest,
@@ -60,6 +70,7 @@ export type { DestinationId, FactKey, Reason, Recipe, Verdict };
 export type { FormatName, ImageInfo, LuksInfo, Owner, Severity, Stage };
 export type * from './api-changes.ts';
 export type * from './api-create.ts';
+export type * from './api-diagnose.ts';
 export type * from './api-view.ts';
 export type * from './api-wrapped.ts';
 
@@ -241,6 +252,10 @@ export type JobRequest =
   | ContentsRequest
   | CompareRequest
   | CreateRequest
+  | DiagnoseRequest
+  | CompactRequest
+  | CompareReportsRequest
+  | FingerprintRequest
   | CommandRequest;
 
 export interface ConvertRequest {
@@ -296,6 +311,10 @@ export interface JobResults {
   contents: DiskContents;
   compare: CompareResult;
   create: CreateResult;
+  diagnose: DiagnoseResult;
+  compact: CompactResult;
+  'compare-reports': CompareReportsResult;
+  fingerprint: FingerprintResult;
 }
 
 export interface ConvertResult {

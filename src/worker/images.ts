@@ -209,6 +209,13 @@ export class Images {
     return this.#entry(id).wrapped?.appliance;
   }
 
+  /** What it was found in, '' for nothing, and whether it is made of several files. */
+  wrapping(id: ImageId): { container: string; severalFiles: boolean } {
+    const entry = this.#entry(id);
+    const severalFiles = entry.asked.some(({ request }) => request.kind === 'extent');
+    return { container: containerOf(entry), severalFiles };
+  }
+
   /** Forgets it and what unlocked it. Jobs that are under way with it go on, unless it was wrapped. */
   async close(id: ImageId): Promise<void> {
     const entry = this.#entries.get(id);

@@ -11,6 +11,10 @@ import {
 import type {
   CommandRequest,
   CommandResult,
+  CompactRequest,
+  CompactResult,
+  CompareReportsRequest,
+  CompareReportsResult,
   CompareRequest,
   CompareResult,
   ContentsRequest,
@@ -19,10 +23,14 @@ import type {
   ConvertResult,
   CreateRequest,
   CreateResult,
+  DiagnoseRequest,
+  DiagnoseResult,
   DiskContents,
   EditRequest,
   EditResult,
   FileTarget,
+  FingerprintRequest,
+  FingerprintResult,
   ForeseeRequest,
   Foresight,
   Goal,
@@ -142,6 +150,11 @@ function perform(request: JobRequest, context: JobContext): Promise<JobResults[k
       return view(request, context);
     case 'create':
       return create(request, context);
+    case 'diagnose':
+    case 'fingerprint':
+    case 'compact':
+    case 'compare-reports':
+      return diagnosing(request, context);
     case 'command':
       return command(request, context);
   }
@@ -173,6 +186,18 @@ async function view(
 async function create(request: CreateRequest, context: JobContext): Promise<CreateResult> {
   const { createImage } = await import('./create.ts');
   return createImage(request, context);
+}
+
+/** Loaded when the first diagnosis is asked for. */
+async function diagnosing(
+  request: DiagnoseRequest | FingerprintRequest | CompactRequest | CompareReportsRequest,
+  context: JobContext,
+): Promise<DiagnoseResult | FingerprintResult | CompactResult | CompareReportsResult> {
+  if (request.kind === 'compact') return (await import('./compact.ts')).compact(request, context);
+  const { compareReports, diagnoseImage, fingerprintBelow } = await import('./diagnose.ts');
+  if (request.kind === 'compare-reports') return compareReports(request);
+  if (request.kind === 'fingerprint') return fingerprintBelow(request, context);
+  return diagnoseImage(request, context);
 }
 
 /** What changes images is loaded when it is first used. */

@@ -94,7 +94,7 @@ test('image and list opened together', async ({ page }) => {
 test('the fingerprint of the content, kept while other panels are looked at', async ({ page }) => {
   await start(page);
   await openImage(page, SAMPLE);
-  await page.keyboard.press('8');
+  await page.keyboard.press('9');
   await page.getByTestId('checksum-content').click();
   await expect(page.getByTestId('digest-content')).toHaveText(SAMPLE_FACTS.raw.sha256);
   await showPanel(page, 'Overview');

@@ -28,7 +28,7 @@ test('from the first screen to a verified copy without a pointer', async ({ page
   await page.getByTestId('overview').waitFor();
   await page.keyboard.press('4');
   await expect(page.getByTestId('check-verdict')).toBeVisible();
-  await page.keyboard.press('5');
+  await page.keyboard.press('6');
   await expect(page.getByTestId('convert-start')).toBeVisible();
   await tabTo(page, /^To a place that you choose/);
   await page.keyboard.press('ArrowDown');
@@ -36,7 +36,7 @@ test('from the first screen to a verified copy without a pointer', async ({ page
   await tabTo(page, /^Convert$/);
   await page.keyboard.press('Enter');
   await expect(page.getByTestId('convert-done')).toBeVisible();
-  await page.keyboard.press('9');
+  await page.keyboard.press('0');
   await tabTo(page, /^Command line$/);
   await page.keyboard.type('qemu-img in');
   await page.keyboard.press('Tab');
@@ -60,7 +60,7 @@ test('keys: help, dialogs close by Esc, digits are digits in a field', async ({ 
   await expect(page.getByRole('dialog')).toHaveCount(0);
 
   await openImage(page, SAMPLE);
-  await page.keyboard.press('5');
+  await page.keyboard.press('6');
   await page.getByTestId('convert-name').fill('');
   await page.getByTestId('convert-name').pressSequentially('disk-2.raw');
   await expect(page.getByTestId('convert-name')).toHaveValue('disk-2.raw');
@@ -116,7 +116,7 @@ test('on a narrow screen the row of tabs says that there are more, and follows',
   await openImage(page, SAMPLE);
   await expect(page.getByTestId('tabs-more')).toBeVisible();
   await expect(page.getByTestId('tabs-back')).toHaveCount(0);
-  await page.keyboard.press('9');
+  await page.keyboard.press('0');
   await expect(page.getByRole('tab', { name: 'Console' })).toBeInViewport({ ratio: 1 });
   await expect(page.getByTestId('tabs-more')).toHaveCount(0);
   await page.getByTestId('tabs-back').click();

@@ -15,7 +15,7 @@ test.describe('in a Chinese browser', () => {
     );
     await page.keyboard.press('4');
     await expect(page.getByTestId('finding')).toContainText('这些簇被记为已使用');
-    await page.keyboard.press('5');
+    await page.keyboard.press('6');
     await page.getByTestId('where-browser').check();
     await page.getByTestId('convert-start').click();
     await expect(page.getByTestId('convert-verified')).toContainText('完全相同');

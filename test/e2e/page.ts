@@ -27,6 +27,7 @@ export async function showPanel(
     | 'Map'
     | 'Structure'
     | 'Check'
+    | 'Diagnose'
     | 'Convert'
     | 'Snapshots'
     | 'Changes'

@@ -98,6 +98,23 @@ export const SCREENS: Screen[] = [
     },
   },
   {
+    name: 'diagnosis',
+    show: async (page) => {
+      await panel(page, 4);
+      await page.getByTestId('diagnosis-verdict').waitFor();
+      for (const one of await page.locator('[data-testid=diagnosis-finding]:not([open])').all()) {
+        await one.locator('summary').click();
+      }
+    },
+  },
+  {
+    name: 'compacting',
+    show: async (page) => {
+      await page.getByTestId('ask-compact').click();
+      await page.getByTestId('compact-start').waitFor();
+    },
+  },
+  {
     name: 'who takes it',
     show: async (page) => {
       await panel(page, 0);
@@ -128,7 +145,7 @@ export const SCREENS: Screen[] = [
       await page.getByTestId('convert-done').waitFor();
     },
   },
-  { name: 'checksum, empty', show: (page) => panel(page, 7) },
+  { name: 'checksum, empty', show: (page) => panel(page, 8) },
   {
     name: 'checksum',
     show: async (page) => {
@@ -139,7 +156,7 @@ export const SCREENS: Screen[] = [
       await page.getByTestId('digest-content').waitFor();
     },
   },
-  { name: 'console, empty', show: (page) => panel(page, 8) },
+  { name: 'console, empty', show: (page) => panel(page, 9) },
   {
     name: 'console',
     show: async (page) => {
@@ -151,7 +168,7 @@ export const SCREENS: Screen[] = [
   {
     name: 'changes, none',
     show: async (page) => {
-      await panel(page, 6);
+      await panel(page, 7);
       await expect(page.getByTestId('no-changes')).toBeVisible();
     },
   },
@@ -181,7 +198,7 @@ export const SCREENS: Screen[] = [
   {
     name: 'taking a snapshot',
     show: async (page) => {
-      await panel(page, 5);
+      await panel(page, 6);
       await page.getByTestId('create-snapshot').click();
       await expect(page.getByTestId('snapshot-name')).toBeFocused();
     },
@@ -237,7 +254,7 @@ export const SCREENS: Screen[] = [
   {
     name: 'its conversion',
     show: async (page) => {
-      await panel(page, 4);
+      await panel(page, 5);
       await expect(page.getByTestId('convert-gap')).toBeVisible();
     },
   },
@@ -280,7 +297,7 @@ export const SCREENS: Screen[] = [
   {
     name: 'the panel of snapshots',
     show: async (page) => {
-      await panel(page, 5);
+      await panel(page, 6);
       await page.getByTestId('compare-go').click();
       await page.getByTestId('comparison').waitFor();
     },
@@ -288,7 +305,7 @@ export const SCREENS: Screen[] = [
   {
     name: 'the changes that can be made',
     show: async (page) => {
-      await panel(page, 6);
+      await panel(page, 7);
       await page.getByTestId('change-bitmaps').locator('summary').click();
       await page.getByTestId('bitmap-new-name').fill('tuesday');
       await page.evaluate(() => scrollTo(0, 0));
@@ -305,7 +322,7 @@ export const SCREENS: Screen[] = [
   {
     name: 'the conversion of a snapshot',
     show: async (page) => {
-      await panel(page, 5);
+      await panel(page, 6);
       await page.getByTestId('convert-snapshot').first().click();
       await expect(page.getByTestId('convert-which')).toBeVisible();
     },

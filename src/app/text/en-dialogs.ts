@@ -13,7 +13,7 @@ export const enDialogs = {
     ask: 'Ask before leaving',
     askNote: 'While something runs, or changes are not saved.',
     keys: 'Single-key shortcuts',
-    keysNote: '1 to 9, / and ? without Ctrl.',
+    keysNote: '0 to 9, / and ? without Ctrl.',
     notify: 'Tell me when long work is done',
     notifyNote: 'Only while this page is not in sight.',
     notifyMissing: 'This browser has no notifications.',

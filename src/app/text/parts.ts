@@ -7,6 +7,7 @@ import type { SnapshotsText } from './en-snapshots.ts';
 import type { ChangingText } from './en-changing.ts';
 import type { ContentsText } from './en-contents.ts';
 import type { CreateText } from './en-create.ts';
+import type { DiagnoseText } from './en-diagnose.ts';
 import type { DialogsText } from './en-dialogs.ts';
 import type { PaletteText } from './en-palette.ts';
 
@@ -18,6 +19,7 @@ export interface Parts {
   changing: ChangingText;
   contents: ContentsText;
   create: CreateText;
+  diagnose: DiagnoseText;
   dialogs: DialogsText;
   palette: PaletteText;
 }
@@ -53,6 +55,10 @@ const LOADERS: { [P in Part]: Record<Language, Loader<P>> } = {
   create: {
     en: async () => (await import('./en-create.ts')).enCreate,
     'zh-CN': async () => (await import('./zh-CN-create.ts')).zhCreate,
+  },
+  diagnose: {
+    en: async () => (await import('./en-diagnose.ts')).enDiagnose,
+    'zh-CN': async () => (await import('./zh-CN-diagnose.ts')).zhDiagnose,
   },
   dialogs: {
     en: async () => (await import('./en-dialogs.ts')).enDialogs,

@@ -14,7 +14,7 @@ export const zhDialogs: DialogsText = {
     ask: '离开前询问',
     askNote: '仅在有工作运行或更改尚未保存时。',
     keys: '单键快捷键',
-    keysNote: '1 至 9、/ 和 ? 无需按 Ctrl。',
+    keysNote: '0 至 9、/ 和 ? 无需按 Ctrl。',
     notify: '耗时的工作完成时通知我',
     notifyNote: '仅当此页面不在视野中时。',
     notifyMissing: '此浏览器没有通知功能。',

@@ -22,6 +22,7 @@ const PANELS: Record<Panel, Loader> = {
     isWide: true,
   },
   check: { component: () => import('./Check.svelte'), texts: [] },
+  diagnose: { component: () => import('./Diagnose.svelte'), texts: ['diagnose'] },
   convert: { component: () => import('./Convert.svelte'), texts: [] },
   snapshots: { component: () => import('./Snapshots.svelte'), texts: ['snapshots'] },
   changes: { component: () => import('./Changes.svelte'), texts: ['changing'] },
