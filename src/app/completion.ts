@@ -20,6 +20,7 @@ const COMMANDS: Record<string, readonly string[]> = {
   check: ['--output=json', '--output=human', '-r', '-q', '-U', '--repair-plan', ...COMMON],
   checksum: ['--file', '--expect=', '--sums=', '--output=json', '-l', '-p', '-U', ...COMMON],
   commit: ['-b', '-d', '-p', '-q', ...COMMON],
+  compact: ['--no-snapshots', '--verify', '--no-verify', '-p', '-q', '-U', ...COMMON],
   compare: ['-s', '-q', '-p', '-F', '-U', ...COMMON],
   convert: [
     ...['-O', '-o', '-c', '-p', '-q', '-S', '-U', '-l', '-B', '-F', '-n', '-m', '-W'],

@@ -24,6 +24,7 @@ Command syntax:
   check [--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all] [--recover] [--undo undo_file]] [--repair-plan] [-T src_cache] [-U] filename
   checksum [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [-l snapshot] [-p] [-q] [-U] [--file] [--expect=digest | --sums=list] filename
   commit [--object objectdef] [--image-opts] [-q] [-f fmt] [-t cache] [-b base] [-r rate_limit] [-d] [-p] filename
+  compact [--object objectdef] [--image-opts] [-f fmt] [-p] [-q] [-U] [--no-snapshots] [--verify | --no-verify] filename output_filename
   compare [--object objectdef] [--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
   convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [-U] [-C] [-c] [-p] [-q] [-n] [-r rate_limit] [--salvage | --verify] [--snapshots] [--for=destination] [-B backing_file [-F backing_fmt]] [--bitmaps [--skip-broken-bitmaps]] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-o options] [-l snapshot] [-S sparse_size] [-m num_coroutines] [-W] filename [filename2 [...]] output_filename
   create [--object objectdef] [-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]
@@ -100,6 +101,14 @@ Parameters to checksum subcommand (which the real program does not have):
   '--sums' compares the file with a list as sha256sum, sha512sum or BSD's tools write it; whether
     the list itself is genuine (a signature in it) is not checked
   the exit code is 0 (computed, or equal), 1 (different) or 2 (could not be read or compared)
+
+Parameters to compact subcommand (which the real program does not have):
+  writes a qcow2 image anew, in guest order, into 'output_filename': what is leaked or free stays
+    behind, and all else is as it was, with snapshots, their machine states, bitmaps and the backing
+    file's name
+  '--no-snapshots' leaves the snapshots out
+  '--no-verify' does not compare every layer of the output with the image
+  the exit code is 0, or 1 where it failed
 
 Parameters to compare subcommand:
   '-f' and '-F' are the formats of the first and of the second image

@@ -8,6 +8,7 @@ import { check } from './check.ts';
 import { accepts } from './accepts.ts';
 import { checksum } from './checksum.ts';
 import { commit } from './commit.ts';
+import { compact } from './compact.ts';
 import { compare } from './compare.ts';
 import { CommandFailure, isCancelled, report, usageFailure } from './context.ts';
 import type { Command, Context } from './context.ts';
@@ -38,6 +39,7 @@ const COMMANDS = new Map<string, Command>(
       accepts,
       checksum,
       commit,
+      compact,
       compare,
       convert,
       create,

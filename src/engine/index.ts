@@ -156,6 +156,13 @@ export {
   type Expectation,
 } from './operations/checksum-list.ts';
 export {
+  compactQcow2,
+  planCompact,
+  type CompactOptions,
+  type CompactReport,
+} from './operations/compact.ts';
+export { verifyCompacted, type VerifyCompactedOptions } from './operations/compact-verify.ts';
+export {
   commitContent,
   planCommit,
   rawTarget,
