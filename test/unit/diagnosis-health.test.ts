@@ -94,6 +94,13 @@ function guest(
   });
 }
 
+/** The same on a disc that also starts from a stick. */
+function disc(facts: DiagnosisFacts): DiagnosisFacts {
+  const [inside] = facts.guest?.inside ?? [];
+  if (facts.guest === undefined || typeof inside !== 'object') return facts;
+  return { ...facts, guest: { ...facts.guest, whole: { ...inside, kind: 'iso9660' } } };
+}
+
 const snapshot = {
   ...{ name: 's', vmStateSize: 0, dateSeconds: 0, dateNanoseconds: 0, vmClockNanoseconds: 0 },
   ...{ icount: undefined, diskSize: 10 * GIB },
@@ -216,7 +223,9 @@ const QUIET: { readonly [C in keyof HealthValues]?: readonly DiagnosisFacts[] } 
   'copied-flags': [
     checked([finding('refcount-zero'), finding('copied-l2', { values: { entry: '1' } })]),
   ],
+  'snapshot-incomplete': [checked([finding('truncated'), finding('snapshot-incomplete')])],
   leaked: [
+    checked([finding('truncated'), finding('leak')]),
     kind('tail-leak', { severity: 'leak', host: { offset: GIB, length: 3584 } }),
     checked([finding('leak')], { info: healthyInfo({ qcow2: healthyQcow2(BEHIND) }) }),
   ],
@@ -240,9 +249,19 @@ const QUIET: { readonly [C in keyof HealthValues]?: readonly DiagnosisFacts[] } 
   'packed-broken': [deep({ packedClusters: 9 })],
   'content-unreadable': [deep({})],
   'guest-cut': [guest({ length: 12 * GIB, inside: { isCut: true } })],
-  'partition-outside': [guest(), guest({ length: 12 * GIB, type: '0f' })],
-  'gpt-header-damaged': [guest({}, { backup: false, backupEnd: 12 * GIB })],
-  'gpt-not-at-end': [guest({}, { backupEnd: 10 * GIB - 4096 })],
+  'partition-outside': [
+    guest(),
+    guest({ length: 12 * GIB, type: '0f' }),
+    disc(guest({ length: 12 * GIB })),
+  ],
+  'gpt-header-damaged': [
+    guest({}, { backup: false, backupEnd: 12 * GIB }),
+    disc(guest({}, { backup: false })),
+  ],
+  'gpt-not-at-end': [
+    guest({}, { backupEnd: 10 * GIB - 4096 }),
+    disc(guest({}, { backupEnd: 8 * GIB })),
+  ],
   'guest-full': [
     guest({ inside: { kind: 'squashfs', used: 5 * GIB } }),
     guest({ inside: { used: undefined } }),

@@ -23,13 +23,13 @@ export const HEALTH_TEXTS: Texts<HealthValues> = {
     title: ({ clusters }, format) =>
       `${several(clusters, 'cluster is', 'clusters are', format)} in use, but not counted as such`,
     why: ({ bytes }, { size }) =>
-      `The file says of ${size(bytes)} that they are free, or used less often than they are. The next write may take such a place for something else and overwrite what is there.`,
+      `The file counts ${size(bytes)} of what is in use as free, or as used less often than it is. The next write may take such a place for something else and overwrite what is there.`,
     advice: () => `${DO_NOT_RUN} ${REPAIR}`,
   },
   'double-owner': {
     title: ({ places }, format) =>
       places === 1
-        ? 'Two claim one place in the file'
+        ? 'One place in the file is claimed twice'
         : `${format.count(places)} places in the file are claimed twice`,
     why: () =>
       'Two parts of the image name the same place as theirs. One of them holds what belongs to the other, and a write by one destroys the other.',
@@ -92,7 +92,7 @@ export const HEALTH_TEXTS: Texts<HealthValues> = {
       `${several(entries, 'entry says', 'entries say', format)} wrongly whether a cluster is shared`,
     why: ({ risky }, { count }) =>
       risky > 0
-        ? `${count(risky)} of them allow to write over clusters that something else uses, too: a write would damage a snapshot or packed content.`
+        ? `${count(risky)} of them allow writing over clusters that something else uses, too: a write would damage a snapshot or packed content.`
         : 'They say “shared” of clusters that nothing else uses. Nothing is lost; the next write to each only copies more than it needs to.',
     advice: ({ risky }) => (risky > 0 ? `${DO_NOT_RUN} ${REPAIR}` : REPAIR),
   },

@@ -79,7 +79,7 @@ export const STATE_TEXTS: Texts<Pick<HealthValues, StateCode>> = {
     title: ({ most, size: disk }, { size }) =>
       `磁盘大小为 ${size(disk)}，最多只能扩大到 ${size(most)}`,
     why: ({ clusterSize }, { size }) =>
-      `簇大小为 ${size(clusterSize)} 时，一级表会达到上限，磁盘不能更大。超过此大小的调整会失败。`,
+      `簇大小为 ${size(clusterSize)} 时，L1 表会达到上限，磁盘不能更大。超过此大小的调整会失败。`,
     advice: ({ better }, { size }) => `请在需要扩大之前，转换为簇大小为 ${size(better)} 的镜像。`,
   },
   'file-limit': {

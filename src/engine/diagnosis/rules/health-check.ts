@@ -74,7 +74,7 @@ export const CHECKED_RULES: Rules<CheckedValues> = {
   'points-outside': (facts) => {
     const { count, findings } = seen(facts, 'points-outside');
     // Then it is known why, and said there.
-    if (count === 0 || seen(facts, 'truncated').count > 0) return undefined;
+    if (count === 0 || isCutShort(facts)) return undefined;
     return {
       grade: 'danger',
       values: { entries: count, bytes: bytesOfGuest(findings) },
@@ -142,7 +142,8 @@ export const CHECKED_RULES: Rules<CheckedValues> = {
     };
   },
   leaked: (facts) => {
-    if (isBehind(facts)) return undefined;
+    // What led to it may be in the part that is missing: it is not to be freed.
+    if (isBehind(facts) || isCutShort(facts)) return undefined;
     const { count, findings } = seen(facts, 'leaked');
     const atEnd = findings.filter(({ kind }) => kind === 'tail-leak');
     const tail = atEnd.reduce((sum, { host }) => sum + (host?.length ?? 0), 0);
@@ -167,7 +168,8 @@ export const CHECKED_RULES: Rules<CheckedValues> = {
   },
   'snapshot-incomplete': (facts) => {
     const { count, findings } = seen(facts, 'snapshot-incomplete');
-    if (count === 0) return undefined;
+    // The missing end of a list reads as zeros.
+    if (count === 0 || isCutShort(facts)) return undefined;
     return {
       ...{ grade: 'problem', values: { snapshots: count }, places: placesOf(findings) },
       remedies: repairOf(findings),
@@ -282,6 +284,11 @@ export const CHECKED_RULES: Rules<CheckedValues> = {
  */
 function isBehind({ info: { qcow2 } }: DiagnosisFacts): boolean {
   return qcow2?.dirty === true && qcow2.lazyRefcounts;
+}
+
+/** The end of the file is missing, and much of what else is found comes from that. */
+function isCutShort(facts: DiagnosisFacts): boolean {
+  return seen(facts, 'truncated').count > 0;
 }
 
 /** Formats that can be written here. */

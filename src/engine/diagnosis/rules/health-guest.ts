@@ -86,17 +86,17 @@ export const GUEST_RULES: Rules<GuestValues> = {
   },
   'gpt-header-damaged': (facts) => {
     const gpt = facts.guest?.table?.gpt;
-    if (gpt === undefined || (gpt.primary && gpt.backup)) return undefined;
+    if (gpt === undefined || (gpt.primary && gpt.backup) || isDisc(facts)) return undefined;
     // The end of the disk is gone, and the backup with it: that is said of the partitions.
     if (!gpt.backup && gpt.backupEnd > facts.info.virtualSize) return undefined;
     const damaged = gpt.primary ? 'backup' : 'primary';
     return { grade: 'problem', values: { damaged } };
   },
-  'gpt-not-at-end': ({ guest, info }) => {
-    const gpt = guest?.table?.gpt;
-    if (gpt?.backup !== true) return undefined;
+  'gpt-not-at-end': (facts) => {
+    const gpt = facts.guest?.table?.gpt;
+    if (gpt?.backup !== true || isDisc(facts)) return undefined;
     // Sectors of the guest may be larger than what is left over at the end of the file.
-    const bytes = info.virtualSize - gpt.backupEnd;
+    const bytes = facts.info.virtualSize - gpt.backupEnd;
     if (bytes < SLIGHT) return undefined;
     return {
       ...{ grade: 'advice', values: { bytes } },
@@ -143,10 +143,15 @@ function placesOf(systems: readonly System[]) {
   return systems.slice(0, MOST_PLACES).map(({ place }) => ({ guest: place }));
 }
 
+/** A disc that also starts from a stick has a table for the stick, which promises more. */
+function isDisc({ guest }: DiagnosisFacts): boolean {
+  return guest?.whole?.kind === 'iso9660';
+}
+
 /** Partitions that reach behind the end of the disk. */
-function outsideOf({ guest, info }: DiagnosisFacts) {
-  // A disc that also starts from a stick has a table for the stick, which promises more.
-  if (guest?.whole?.kind === 'iso9660') return [];
+function outsideOf(facts: DiagnosisFacts) {
+  const { guest, info } = facts;
+  if (isDisc(facts)) return [];
   return (guest?.table?.partitions ?? []).filter(({ start, length, type }) => {
     return start + length > info.virtualSize && !CONTAINERS.includes(type);
   });
