@@ -77,7 +77,7 @@ function optionText(options: Readonly<Record<string, string>>): string {
 
 /** Ends of names where they are not what the format is called. */
 const SUFFIXES: Readonly<Record<string, string>> = { vpc: 'vhd', parallels: 'hds', luks: 'luks' };
-const KNOWN = /\.(qcow2?|img|raw|vmdk|vdi|vhdx?|qed|hdd|hds|dmg|luks)$/i;
+const KNOWN = /\.(qcow2?|img|raw|vmdk|vdi|vhdx?|qed|hdd|hds|ova|dmg|luks)(\.(gz|xz|bz2|zst))?$/i;
 
 /** A name for a result, beside the image: never that of the image itself. */
 function newName(fileName: string, mark: string, suffix: string): string {
