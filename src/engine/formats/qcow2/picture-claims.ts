@@ -29,7 +29,8 @@ export type Owner = (typeof OWNER)[keyof typeof OWNER];
 
 /** Beside an owner: two use it that must not share it, or more than its refcount can count. */
 export const CLASH = 0x10;
-const OWNERS = 16;
+/** So many owners have room in {@link MERGED}. */
+export const OWNERS = 16;
 
 /** What a cell is, by its owner. What only snapshots have packed is content of snapshots. */
 export const OWNER_CELLS: Uint8Array = new Uint8Array(OWNERS);
@@ -61,7 +62,7 @@ const SHARING: readonly (readonly Owner[])[] = [
 ];
 
 /** The owner that counts, for one that is there and one that comes: at `there * OWNERS + comes`. */
-const MERGED = new Uint8Array(OWNERS * OWNERS);
+export const MERGED = new Uint8Array(OWNERS * OWNERS);
 for (let there = 0; there < OWNERS; there++) {
   for (let comes = 0; comes < OWNERS; comes++) {
     MERGED[there * OWNERS + comes] = there === comes ? there : merge(there, comes);
@@ -103,7 +104,8 @@ export class Claims {
   readonly users: Uint32Array | undefined;
   /** Which snapshots use each cluster, where that is wanted. */
   readonly sets: ClusterSets | undefined;
-  readonly #most: number;
+  /** As often a cluster can be used. */
+  readonly most: number;
   readonly #clusterSize: number;
   readonly #fileSize: number;
 
@@ -114,14 +116,14 @@ export class Claims {
   ) {
     this.first = first;
     this.length = length;
-    this.#most = maxRefcount(file.refcountBits);
+    this.most = maxRefcount(file.refcountBits);
     this.#clusterSize = file.clusterSize;
     this.#fileSize = file.size;
     this.owners = new Uint8Array(length);
     this.counts =
-      this.#most <= 0xff
+      this.most <= 0xff
         ? new Uint8Array(length)
-        : this.#most <= 0xffff
+        : this.most <= 0xffff
           ? new Uint16Array(length)
           : new Uint32Array(length);
     this.users = keepsFirst ? new Uint32Array(length) : undefined;
@@ -145,9 +147,14 @@ export class Claims {
 
   /** The same for one cluster of the window, counted from its first. */
   add(at: number, owner: Owner, times: number, user: number): void {
+    this.sets?.add(at);
+    this.share(at, owner, times, user);
+  }
+
+  /** As {@link add}, where the sets know of it already. */
+  share(at: number, owner: Owner, times: number, user: number): void {
     const there = this.owners[at] as number;
     const { users } = this;
-    this.sets?.add(at);
     if (there === OWNER.none) {
       this.owners[at] = owner;
       if (users !== undefined) users[at] = user;
@@ -156,7 +163,7 @@ export class Claims {
       this.owners[at] = merged | (there & CLASH);
     }
     const count = (this.counts[at] as number) + times;
-    this.counts[at] = Math.min(count, this.#most);
-    if (count > this.#most) this.owners[at] |= CLASH;
+    this.counts[at] = Math.min(count, this.most);
+    if (count > this.most) this.owners[at] |= CLASH;
   }
 }

@@ -8,7 +8,16 @@ import { cellOf, HAS_DAMAGE, HAS_LEAK, type Walk } from '../picture-kinds.ts';
 import { readBitmapTable, snapshotFault, walkL2 } from './check/walk.ts';
 import type { Qcow2Image } from './image.ts';
 import { compressedLayout, compressedLength, compressedOffset } from './mapping.ts';
-import { CLASH, Claims, NO_INDEX, OWNER, OWNER_CELLS, type WindowPlace } from './picture-claims.ts';
+import {
+  CLASH,
+  Claims,
+  MERGED,
+  NO_INDEX,
+  OWNER,
+  OWNER_CELLS,
+  OWNERS,
+  type WindowPlace,
+} from './picture-claims.ts';
 import type { TableList } from './picture-tables.ts';
 import { decodeBlock, type RefcountBlock, type RefcountTable } from './refcounts.ts';
 import type { ClusterSets } from './survey-sets.ts';
@@ -171,7 +180,9 @@ class TableClaim {
   table(bytes: Uint8Array, use: TableUse): void {
     const { header, clusterSize } = this.#image;
     const { clusterBits, extendedL2, hasDataFile, l2Entries } = header;
-    const { owners, counts, users, first, length, sets } = this.#claims;
+    const { owners, counts, users, first, length, sets, most } = this.#claims;
+    const numbers = sets?.numbers;
+    const row = sets?.row;
     const { times, isActive } = use;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const step = extendedL2 ? 16 : 8;
@@ -185,7 +196,6 @@ class TableClaim {
       const high = view.getUint32(at);
       const low = view.getUint32(at + 4);
       if ((high | low) === 0 && !extendedL2) continue;
-      const user = Math.min(NO_INDEX, firstUser + entry);
       if (plain && (high & 0x7f000000) === 0 && (low & lowMask) === 0) {
         const upper = high & OFFSET_HIGH;
         const cluster =
@@ -193,17 +203,26 @@ class TableClaim {
         if (cluster > 0) {
           const place = cluster - first;
           if (place >>> 0 >= length) continue;
-          if (owners[place] !== OWNER.none || times !== 1) {
-            this.#claims.add(place, owner, times, user);
+          if (numbers !== undefined) {
+            const union = row?.[numbers[place] as number] ?? 0;
+            if (union > 0) numbers[place] = union;
+            else sets?.add(place);
+          }
+          const there = owners[place] as number;
+          const count = (counts[place] as number) + times;
+          if (there >= CLASH || count > most) {
+            this.#claims.share(place, owner, times, Math.min(NO_INDEX, firstUser + entry));
             continue;
           }
-          owners[place] = owner;
-          counts[place] = 1;
-          sets?.add(place);
-          if (users !== undefined) users[place] = user;
+          owners[place] = MERGED[there * OWNERS + owner] as number;
+          counts[place] = count;
+          if (users !== undefined && there === OWNER.none) {
+            users[place] = Math.min(NO_INDEX, firstUser + entry);
+          }
           continue;
         }
       }
+      const user = Math.min(NO_INDEX, firstUser + entry);
       const bits = step === 16 ? view.getUint32(at + 12) : 0;
       const hasBitmap = step === 16 && (view.getUint32(at + 8) | bits) !== 0;
       if ((high & COMPRESSED_HIGH) === 0) this.#standard(high, low, bits, user, use);

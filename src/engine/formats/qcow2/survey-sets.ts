@@ -111,37 +111,33 @@ export class ClusterSets {
   readonly family: TreeSets;
   /** The number of the set of each cluster. */
   readonly numbers: Uint16Array | Uint32Array;
-  #current = 0;
   /** By a set that is there: its union with the current one; 0: not looked up yet. */
-  #row: Uint32Array;
+  row: Uint32Array;
+  #current = 0;
 
   constructor(family: TreeSets, clusters: number) {
     this.family = family;
     this.numbers = family.bytes === 2 ? new Uint16Array(clusters) : new Uint32Array(clusters);
-    this.#row = new Uint32Array(family.used);
+    this.row = new Uint32Array(family.used);
   }
 
-  /** Whose the next clusters are. */
+  /** Says whose the next clusters are. */
   enter(set: number): void {
     if (set === this.#current) return;
     this.#current = set;
-    if (this.#row.length < this.family.used) this.#row = new Uint32Array(this.family.used * 2);
-    else this.#row.fill(0, 0, this.family.used);
+    if (this.row.length < this.family.used) this.row = new Uint32Array(this.family.used * 2);
+    else this.row.fill(0, 0, this.family.used);
+    this.row[0] = set;
+    this.row[set] = set;
   }
 
   /** A cluster of the window is used by the trees of the current set. */
   add(at: number): void {
-    const current = this.#current;
     const there = this.numbers[at] as number;
-    if (there === current) return;
-    if (there === 0) {
-      this.numbers[at] = current;
-      return;
-    }
-    let union = this.#row[there] ?? 0;
+    let union = this.row[there] ?? 0;
     if (union === 0) {
-      union = this.family.union(there, current);
-      this.#row[there] = union;
+      union = this.family.union(there, this.#current);
+      this.row[there] = union;
     }
     this.numbers[at] = union;
   }
