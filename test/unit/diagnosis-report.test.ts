@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ZH_COMPARISON_WORDS } from '../../src/app/text/diagnosis/zh-CN-comparison.ts';
 import { ZH_REPORT_WORDS } from '../../src/app/text/diagnosis/zh-CN-report.ts';
@@ -324,4 +325,10 @@ describe('a report to keep', () => {
     expect(text).toContain('could not be read: it is locked');
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
+});
+
+test('every code is documented: scripts go by them', () => {
+  const documented = readFileSync('docs/diagnose.md', 'utf8');
+  const codes = Object.keys(DIAGNOSIS_TEXTS).filter((code) => !code.endsWith('-example'));
+  expect(codes.filter((code) => !documented.includes(`| \`${code}\` `))).toEqual([]);
 });
