@@ -1,4 +1,4 @@
-/** What the real programs make is healthy, and says so: no false alarm about health or readers. */
+/** What the real programs make is healthy, and says so: what it uses is named, and no more. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,22 +13,14 @@ import { available, make } from './programs.ts';
 
 const DATA = ['write -P 1 0 1M', 'write -P 2 5M 100k', 'write -z 6M 64k', 'discard 0 64k'];
 
-/** Format, options, and what is said of such an image. */
-const FRESH: [format: string, options: string, codes: string[]][] = [
-  ['qcow2', 'compat=1.1', []],
-  ['qcow2', 'compat=0.10', ['old-version']],
-  ['qcow2', 'cluster_size=512', []],
-  ['qcow2', 'refcount_bits=8', ['refcount-width-unusual']],
-  ['qcow2', 'extended_l2=on', ['readers-limited']],
-  ['qcow2', 'compression_type=zstd', ['readers-limited']],
-  ['qcow2', 'lazy_refcounts=on', ['lazy-refcounts-elsewhere']],
-  ['qcow2', 'preallocation=metadata', []],
-  ['qed', 'cluster_size=64k', []],
-  ['vdi', 'static=off', []],
-  ['vhdx', 'subformat=dynamic', []],
-  ['vmdk', 'subformat=monolithicSparse', []],
-  ['vpc', 'subformat=dynamic', []],
-  ['parallels', 'cluster_size=1M', []],
+/** Options, and what is said of such an image. */
+const FRESH: [options: string, codes: string[]][] = [
+  ['compat=1.1', []],
+  ['compat=0.10', ['old-version']],
+  ['refcount_bits=8', ['refcount-width-unusual']],
+  ['extended_l2=on', ['readers-limited']],
+  ['compression_type=zstd', ['readers-limited']],
+  ['lazy_refcounts=on', ['lazy-refcounts-elsewhere']],
 ];
 
 let folder = '';
@@ -51,11 +43,10 @@ async function said(name: string): Promise<DiagnosisFinding[]> {
 }
 
 describe.skipIf(!available)('fresh images', () => {
-  it.each(FRESH)('%s with %s', async (format, options, codes) => {
-    await make('qemu-img', ['create', '-q', '-f', format, '-o', options, at('fresh'), '16M']);
+  it.each(FRESH)('%s', async (options, codes) => {
+    await make('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', options, at('fresh'), '16M']);
     const commands = DATA.flatMap((command) => ['-c', command]);
-    expect((await said('fresh')).map(({ code }) => code)).toEqual(codes);
-    await make('qemu-io', ['-f', format, ...commands, at('fresh')]);
+    await make('qemu-io', [...commands, at('fresh')]);
     const findings = await said('fresh');
     expect(findings.map(({ code }) => code)).toEqual(codes);
     expect(findings.filter(({ grade }) => grade !== 'note')).toEqual([]);
