@@ -52,8 +52,9 @@ export class Forecast {
     this.#active = undefined;
   }
 
-  /** Undefined where there is too much to be known exactly. */
+  /** Undefined where there is too much to be known exactly, and where content lies outside. */
   sizes(account: Account, list: TableList): SizeForecasts | undefined {
+    if (this.#image.header.hasDataFile) return undefined;
     const content = { l2Tables: list.active, plainClusters: account.clustersOf(OWNER.data) };
     const snapshotClusters = account.clustersOf(OWNER.snapshotData);
     const all = {

@@ -39,11 +39,11 @@ export async function surveyQcow2(
   const forecast = new Forecast(image);
   const account = new Account(image, trees.family);
   const clusters = divideRoundUp(image.storage.size, image.clusterSize);
-  const window = Math.min(windowClusters, windowOf(image, trees.family));
+  const { family, content, own } = trees.sets(list.times.length);
+  const window = Math.min(windowClusters, windowOf(image, family));
   // Of a file without any cluster there is still something to be said.
   for (let first = 0; first === 0 || first < clusters; first += window) {
     const length = Math.min(window, clusters - first);
-    const { family, content, own } = trees.sets(list.times.length);
     const isFirst = first === 0;
     const extra: WindowExtra = {
       sets: family === undefined ? undefined : new ClusterSets(family, length),
