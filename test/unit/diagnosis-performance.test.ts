@@ -122,6 +122,16 @@ describe('the cache of L2 tables', () => {
     expect(found('l2-cache-short', withTables(virtualSize, l2))[0]?.grade).toBe(grade);
   });
 
+  it('is not advised for tables that were laid out in advance', () => {
+    const ahead = withTables(TIB, 128 * MIB);
+    const survey = healthySurvey({ ...ahead.survey, preallocation: 'metadata' });
+    const taking = (allocatedSize: number) => {
+      return { ...ahead, info: { ...ahead.info, allocatedSize }, survey };
+    };
+    expect(only('l2-cache-short', taking(128 * MIB)).grade).toBe('note');
+    expect(only('l2-cache-short', taking(300 * GIB)).grade).toBe('advice');
+  });
+
   it('is named for each image of a chain', () => {
     const [top] = healthyFacts().chain;
     const layer = { ...(top ?? expect.fail()), virtualSize: TIB };
@@ -244,6 +254,8 @@ describe('the order of content', () => {
     expect(only('fragmented', facts({ survey: installed })).grade).toBe('note');
     const runs = order({ fragmented: 2046, extents: 2047, backward: 10 });
     expect(found('fragmented', facts({ survey: runs }))).toEqual([]);
+    const skipped = order({ fragmented: 16_383, extents: 16_384, backward: 0, travel: GIB });
+    expect(only('fragmented', facts({ survey: skipped })).grade).toBe('note');
     const small = order({ fragmented: 4000, extents: 4001, bytes: 255 * MIB });
     expect(found('fragmented', facts({ survey: small }))).toEqual([]);
   });

@@ -189,6 +189,13 @@ describe('compaction', () => {
     expect(found('sparse-file', filled({}, { allocated: undefined }))).toEqual([]);
   });
 
+  it('is no advice where room was taken in advance', () => {
+    const facts = filled({ zeroHeld: 20 * GIB }, { then: 10 * GIB });
+    const survey = healthySurvey({ ...facts.survey, preallocation: 'metadata' });
+    expect(only('compaction-gains', { ...facts, survey }).grade).toBe('note');
+    expect(found('zeros-held', { ...facts, survey })).toEqual([]);
+  });
+
   it('of other formats is a conversion, and each part speaks for itself', () => {
     const facts = filled({ free: 20 * GIB });
     const info = { ...facts.info, format: 'vdi' as const, qcow2: undefined };

@@ -16,6 +16,8 @@ const RUN_NOTE = MIB;
  */
 const RUN_ADVICE = 192 * KIB;
 const LEAST_FRAGMENTED = 256 * MIB;
+const SHORT_SKIP = MIB;
+const BACKWARD_SHARE = 0.1;
 /** Less time on a hard disk than this is not worth a rewrite. Seconds. */
 const LEAST_SECONDS = 60;
 
@@ -60,7 +62,9 @@ export function judgeFragmented(facts: DiagnosisFacts): Found<'fragmented'> | un
   const meanRun = Math.round(order.bytes / (jumps + 1));
   if (meanRun > RUN_NOTE) return undefined;
   const hardDiskSeconds = jumps * HARD_DISK_JUMP;
-  const isMuch = meanRun <= RUN_ADVICE && hardDiskSeconds >= LEAST_SECONDS;
+  // Skipping what was trimmed goes on in the same direction, and disks read ahead.
+  const isFar = order.backward >= jumps * BACKWARD_SHARE || order.travel >= jumps * SHORT_SKIP;
+  const isMuch = meanRun <= RUN_ADVICE && hardDiskSeconds >= LEAST_SECONDS && isFar;
   return {
     grade: isMuch ? 'advice' : 'note',
     values: {

@@ -72,12 +72,16 @@ export function judgeL2Cache(facts: DiagnosisFacts): Found<'l2-cache-short'> | u
   // Tables that are not there need no room in a cache: a thin disk is slow only once it is filled.
   const stored = facts.survey?.space.metadata.l2 ?? 0;
   const isShort = needed > LINUX_CACHE;
+  const covered = coveredBy(LINUX_CACHE, clusterSize, entry);
+  // Where they were laid out in advance, what the file takes tells how much there is to look up.
+  const { allocatedSize = Infinity } = facts.info;
+  const isAhead = facts.survey?.preallocation === 'metadata' && allocatedSize <= covered;
   if (!isShort && Math.min(needed, stored) <= OTHER_CACHE) return undefined;
   return {
-    grade: isShort && stored > LINUX_CACHE ? 'advice' : 'note',
+    grade: isShort && stored > LINUX_CACHE && !isAhead ? 'advice' : 'note',
     values: {
       ...{ clusterSize, virtualSize: facts.info.virtualSize, needed, stored },
-      covered: coveredBy(LINUX_CACHE, clusterSize, entry),
+      covered,
       coveredElsewhere: coveredBy(OTHER_CACHE, clusterSize, entry),
     },
     remedies: [{ kind: 'paste', lines: l2CacheLines(needed, clusterSize) }],

@@ -82,7 +82,9 @@ export const SPACE_RULES: Rules<SpaceValues> = {
   'snapshots-hold': judgeTogether,
   'shared-with-snapshots': judgeShared,
   'vm-state-kept': judgeVmState,
-  'zeros-held': (facts) => judgePart(facts, facts.survey?.space.zeroHeld),
+  'zeros-held': (facts) =>
+    // Room that was taken in advance is meant to be there.
+    isAhead(facts) ? undefined : judgePart(facts, facts.survey?.space.zeroHeld),
   'zeros-stored': judgeZeroFilled,
   'equal-to-backing': judgeEqual,
   'free-inside': (facts) => {
@@ -163,13 +165,16 @@ function judgeVmState({ info, survey }: DiagnosisFacts): Found<'vm-state-kept'> 
   return grade && { grade: 'note', values: { bytes, snapshots: holders.length }, remedies };
 }
 
+function isAhead({ survey }: DiagnosisFacts): boolean {
+  return survey?.preallocation === 'metadata';
+}
+
 function judgeZeroFilled(facts: DiagnosisFacts): Found<'zeros-stored'> | undefined {
-  const { deep, info, survey } = facts;
+  const { deep, info } = facts;
   const bytes = deep?.zeroFilled ?? 0;
   const grade = isDamaged(facts) ? undefined : worth(bytes, info.fileSize);
   if (grade === undefined) return undefined;
-  // Room that was taken in advance is meant to be there.
-  const preallocated = survey?.preallocation === 'metadata';
+  const preallocated = isAhead(facts);
   const values = { bytes, preallocated, snapshots: info.snapshots.length };
   if (preallocated) return { grade: 'note', values };
   const format = info.format === 'raw' ? 'qcow2' : info.format;
@@ -217,7 +222,8 @@ function judgeCompact(facts: DiagnosisFacts): Found<'compaction-gains'> | undefi
   // Holes take no room: on this medium only what they leave is saved, a copy is shorter by all.
   const held = info.allocatedSize ?? now;
   const saved = Math.max(0, Math.min(gain, held - then));
-  const grade = worth(saved, held) === 'advice' ? length : 'note';
+  const isWished = worth(saved, held) === 'advice' && !isAhead(facts);
+  const grade = isWished ? length : 'note';
   const values = { now, then, gain, allocated, saved, snapshots: info.snapshots.length };
   return { grade, values, remedies: rewrite(facts) };
 }
