@@ -69,7 +69,7 @@ export class ContentLook {
   /** @throws ImageError cancelled and those of reading tables */
   async run(): Promise<void> {
     const coming: Promise<Read>[] = [];
-    for await (const window of windowsOf(mapOwn(this.#disk))) {
+    for await (const window of windowsOf(mapOwn(this.#disk), this.#options.signal)) {
       throwIfCancelled(this.#options.signal);
       const read = this.#read(window);
       // Its failure is met where it is waited for; nobody may have come so far.
@@ -85,16 +85,24 @@ export class ContentLook {
 
   async #read(window: Window): Promise<Read> {
     const { signal } = this.#options;
-    const bytes = new Uint8Array(window.length);
+    const { offset, length } = window;
+    let bytes: Uint8Array | undefined;
     const losses: Loss[] = [];
-    const transfer = new Transfer((at, read) => bytes.set(read, at - window.offset), {
-      ...{ pool: this.#options.pool, signal },
-      lost: (loss) => {
-        losses.push(loss);
+    const transfer = new Transfer(
+      (at, read) => {
+        // What comes in one piece needs no copy.
+        if (read.length === length) bytes = read;
+        else (bytes ??= new Uint8Array(length)).set(read, at - offset);
       },
-    });
+      {
+        ...{ pool: this.#options.pool, signal },
+        lost: (loss) => {
+          losses.push(loss);
+        },
+      },
+    );
     const [below] = await Promise.all([this.#readBelow(window), moveAll(transfer, window.extents)]);
-    return { window, bytes, losses, below };
+    return { window, bytes: bytes ?? new Uint8Array(length), losses, below };
   }
 
   /** As much of the image below as lies under something. */

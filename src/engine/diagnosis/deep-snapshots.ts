@@ -58,6 +58,8 @@ async function lookAtOne(
   });
   let fresh: ChainExtent[] = [];
   for await (const batch of mapOwn(view)) {
+    const rest = pace();
+    if (rest !== undefined) await rest;
     throwIfCancelled(signal);
     for (const extent of batch) {
       if (extent.kind !== 'compressed') continue;

@@ -1,6 +1,8 @@
 /** What an image itself holds, cut into stretches that are read at once. */
+import { throwIfCancelled } from '../errors.ts';
 import { cutExtent } from '../formats/extents.ts';
 import type { ChainExtent } from '../operations/chain.ts';
+import { pacer } from '../yield.ts';
 
 /** Bytes that are read together: a multiple of every cluster size of qcow2. */
 const WINDOW = 8 * 1024 * 1024;
@@ -12,12 +14,21 @@ export interface Window {
   extents: ChainExtent[];
 }
 
-/** The windows of all that is to be read; what only waits for a file or a passphrase is left out. */
+/**
+ * The windows of all that is to be read; what only waits for a file or a passphrase is left out.
+ * @throws ImageError cancelled
+ */
 export async function* windowsOf(
   batches: AsyncIterable<readonly ChainExtent[]>,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<Window, undefined> {
+  const pace = pacer(signal);
   let current: Window | undefined;
   for await (const batch of batches) {
+    // A disk may be very large and have nothing in it.
+    const pause = pace();
+    if (pause !== undefined) await pause;
+    throwIfCancelled(signal);
     for (const part of partsOf(batch)) {
       if (current !== undefined && windowAt(part.offset) === windowAt(current.offset)) {
         current.extents.push(part);
