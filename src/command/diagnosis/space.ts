@@ -122,7 +122,7 @@ export const SPACE_TEXTS: Texts<SpaceValues> = {
     why: ({ used, stored }, { size }) =>
       `The guest uses at most ${size(used)}, and the image stores ${size(stored)}. When files are deleted, the image is not told, unless the guest trims its file systems.`,
     advice: () =>
-      'Run the machine with the option below, and trim in the guest; or fill the free space in the guest with zeros. Then compact the image: zeros and trimmed space are left out.',
+      'Run the machine with the option below, and trim in the guest, or fill its free space with zeros: with the option, both give their room up. Then compact the image.',
   },
   'sparse-file': {
     title: ({ fileSize, allocated }, { size }) =>

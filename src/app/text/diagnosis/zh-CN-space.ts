@@ -114,7 +114,7 @@ export const SPACE_TEXTS: Texts<SpaceValues> = {
     why: ({ used, stored }, { size }) =>
       `客户机最多使用 ${size(used)}，而镜像存储了 ${size(stored)}。除非客户机对文件系统执行 TRIM，否则删除文件时镜像并不知情。`,
     advice: () =>
-      '请用下面的选项运行虚拟机，并在客户机中执行 TRIM；或在客户机中用零填满空闲空间。然后整理镜像：零和已释放的空间都不会写入新文件。',
+      '请用下面的选项运行虚拟机，并在客户机中执行 TRIM，或用零填满空闲空间：使用该选项时，两者都会释放空间。然后整理镜像。',
   },
   'sparse-file': {
     title: ({ fileSize, allocated }, { size }) =>
