@@ -319,6 +319,15 @@ describe('a report to keep', () => {
     expect(chinese.split('\n## ')).toHaveLength(english.split('\n## ').length);
   });
 
+  test('what would make it smaller is said, but not while data are in danger', () => {
+    const forecasts = { compact: GIB, compactWithoutSnapshots: GIB };
+    const facts = healthyFacts({ survey: healthySurvey({ forecasts }) });
+    const said = (verdict: Diagnosis['verdict']) =>
+      toMarkdown({ report: diagnosis({ facts, verdict }), fileName: 'd.qcow2' }, ENGLISH);
+    expect(said('problem')).toContain('| Written anew in order (compact) | 1 GiB | 1 GiB |');
+    expect(said('danger')).not.toContain('Written anew');
+  });
+
   test('in a terminal, nothing moves the cursor, and words stay within 80 columns', () => {
     const text = toTerminal(source, ENGLISH);
     expect(text).not.toContain('\u001b');

@@ -165,8 +165,10 @@ export const HEALTH_TEXTS: Texts<HealthValues> = {
     advice: () => 'Convert it into a new file, and look at the content before you delete this one.',
   },
   'sizes-differ': {
-    title: ({ size: used, other }, { size }) =>
-      `Two sizes of the disk: ${size(used)} and ${size(other)}`,
+    title: ({ size: used, other }, { size, count }) =>
+      size(used) === size(other)
+        ? `Two sizes of the disk, ${count(Math.abs(used - other))} bytes apart`
+        : `Two sizes of the disk: ${size(used)} and ${size(other)}`,
     why: () =>
       'The header names the size twice, and not the same. Depending on the program, the end of the disk is missing or there is more of it.',
     advice: () => 'Convert it into a new file with the size that the partitions need.',

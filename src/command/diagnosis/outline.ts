@@ -215,8 +215,12 @@ function spaceBlocks({ facts }: DiagnosisReport, { words, format }: Language): B
   return [heading(2, words.space), table(titles, [...rows, sum])];
 }
 
-/** Ways to a smaller file that would give at least a hundredth of it. */
-function gainBlocks({ facts }: DiagnosisReport, { words, format }: Language): Block[] {
+/**
+ * Ways to a smaller file that would give at least a hundredth of it. Nothing is thrown away while data
+ * are in danger: what looks unused may be what was lost.
+ */
+function gainBlocks({ facts, verdict }: DiagnosisReport, { words, format }: Language): Block[] {
+  if (verdict === 'danger') return [];
   const { survey, deep, info } = facts;
   const { fileSize } = info;
   const { gain, columns } = words;

@@ -137,7 +137,10 @@ export const HEALTH_TEXTS: Texts<HealthValues> = {
     advice: () => '请转换为新文件，核对内容之后再删除此文件。',
   },
   'sizes-differ': {
-    title: ({ size: used, other }, { size }) => `磁盘有两个大小：${size(used)} 和 ${size(other)}`,
+    title: ({ size: used, other }, { size, count }) =>
+      size(used) === size(other)
+        ? `磁盘有两个大小，相差 ${count(Math.abs(used - other))} 字节`
+        : `磁盘有两个大小：${size(used)} 和 ${size(other)}`,
     why: () => '文件头两处记录的大小不一致。不同的程序看到的磁盘末尾会缺少或多出一部分。',
     advice: () => '请转换为新文件，并采用分区所需要的大小。',
   },
