@@ -26,7 +26,12 @@ describe('completion', () => {
   });
 
   it('offers what fits when it is more than one', () => {
-    expect(complete('qemu-img co', 11, NAMES).candidates).toEqual(['commit', 'compact', 'compare', 'convert']);
+    expect(complete('qemu-img co', 11, NAMES).candidates).toEqual([
+      'commit',
+      'compact',
+      'compare',
+      'convert',
+    ]);
     expect(complete('qemu-img info web-01', 20, NAMES).candidates).toEqual([]);
   });
 
