@@ -128,6 +128,19 @@ export function describeReading(subject: Subject): void {
       await storage.close();
     });
 
+    it('says when it was written last, in milliseconds, or that it does not know', async () => {
+      const before = Date.now();
+      const storage = await subject.make(pattern(1000));
+      const time = await storage.modified?.();
+      // Clocks of media are coarser: FAT counts two seconds.
+      if (time !== undefined) {
+        expect(time).toBeGreaterThan(before - 5_000);
+        expect(time).toBeLessThan(Date.now() + 5_000);
+      }
+      expect(await storage.modified?.()).toBe(time);
+      await storage.close();
+    });
+
     it('does many reads as one, where it can', async () => {
       const content = pattern(100_000);
       const storage = await subject.make(content);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -7,6 +7,11 @@ import { errnoText } from '../../src/command/node/errno.ts';
 import { FileStorage } from '../../src/command/node/file-storage.ts';
 import { NodeHost } from '../../src/command/node/host.ts';
 import { isImageError } from '../../src/engine/errors.ts';
+import { BlobStorage } from '../../src/engine/storage/blob.ts';
+import { MemoryStorage } from '../../src/engine/storage/memory.ts';
+import { OverlayStorage } from '../../src/engine/storage/overlay.ts';
+import { PassingStorage } from '../../src/engine/storage/passing.ts';
+import { SliceStorage } from '../../src/engine/storage/slice.ts';
 import { describeReading, describeReadOnly, describeWriting, pattern } from './conformance.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'file-storage-'));
@@ -31,6 +36,28 @@ describeWriting(subject);
 describeReadOnly({
   name: 'file, read only',
   make: (content) => FileStorage.open(fileWith(content), 'read'),
+});
+
+describe('file: when it was written', () => {
+  it('is what the system says, also through what lies over it', async () => {
+    const path = fileWith(pattern(1000));
+    utimesSync(path, 1_500_000_000, 1_400_000_000.25);
+    const file = await FileStorage.open(path, 'read');
+    const layers = [
+      ...[file, new SliceStorage(file, 10, 10), new OverlayStorage(file)],
+      new PassingStorage(new SliceStorage(file, 10, 10)),
+    ];
+    for (const one of layers) expect(await one.modified()).toBe(1_400_000_000_250);
+    await file.close();
+    expect(await file.modified()).toBeUndefined();
+    expect(await new OverlayStorage(new MemoryStorage()).modified()).toBeUndefined();
+  });
+
+  it('is what a picked file says', async () => {
+    const picked = new File(['x'], 'x', { lastModified: 1_400_000_000_250 });
+    expect(await new BlobStorage(picked).modified()).toBe(1_400_000_000_250);
+    expect(await new BlobStorage(new Blob(['x'])).modified()).toBeUndefined();
+  });
 });
 
 async function reasonOf(opening: Promise<unknown>): Promise<string> {

@@ -11,7 +11,7 @@ const PARTS: Readonly<Record<ChainValues['chain-base-changed']['changes'][number
 
 export const CHAIN_TEXTS: Texts<ChainValues> = {
   'chain-base-missing': {
-    title: ({ name }) => `The backing file ‘${name}’ is missing`,
+    title: ({ name }) => `The backing file ‘${name}’ is missing or could not be opened`,
     why: ({ bytes, virtualSize, exact }, { size, percent }) => {
       if (bytes === 0 && exact) return 'Nothing of the disk as it is now comes from it.';
       if (bytes === 0) return 'How much of the disk comes from it could not be found out.';

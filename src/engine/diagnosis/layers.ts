@@ -1,6 +1,6 @@
 /** The images of a chain, and how much of the guest each of them decides. */
 import { isImageError, throwIfCancelled } from '../errors.ts';
-import type { Disk } from '../formats/format.ts';
+import type { Disk, Extent } from '../formats/format.ts';
 import { isLayered } from '../formats/layered.ts';
 import { Qcow2Image } from '../formats/qcow2/image.ts';
 import { mapChain, type ChainExtent } from '../operations/chain.ts';
@@ -72,8 +72,8 @@ async function measure(
   let runs = 0;
   let isMapped = true;
   try {
-    for await (const batch of mapChain(disk)) {
-      count(batch, layers);
+    for await (const batch of disk.backing === undefined ? mapAlone(disk) : mapChain(disk)) {
+      count(batch, layers, disk);
       runs += batch.length;
       const last = batch.at(-1);
       progress?.({
@@ -94,13 +94,33 @@ async function measure(
   for (const layer of layers) layer.mapped = isMapped;
 }
 
-function count(batch: readonly ChainExtent[], layers: LayerFacts[]): void {
-  for (const { depth, present, unknown, kind, length } of batch) {
+/** The runs of an image that has nothing below it here: nothing has to be put together. */
+async function* mapAlone(disk: Disk): AsyncGenerator<Extent[], undefined> {
+  for (let at = 0; at < disk.size;) {
+    const batch = await disk.map(at, disk.size - at);
+    const last = batch.at(-1);
+    if (last === undefined) return undefined;
+    at = last.offset + last.length;
+    yield batch;
+  }
+  return undefined;
+}
+
+function count(
+  batch: readonly (Extent | ChainExtent)[],
+  layers: LayerFacts[],
+  { backingMissing }: Disk,
+): void {
+  for (const run of batch) {
+    const isChained = 'depth' in run;
+    const present = isChained ? run.present : run.kind !== 'unallocated';
+    const unknown = isChained ? run.unknown : backingMissing;
     // What nobody decides reads as zeros, unless the one that would have decided it is missing.
     if (!present && !unknown) continue;
+    const depth = isChained ? run.depth : 0;
     const layer = layers[present ? depth : depth + 1];
     if (layer === undefined) continue;
-    layer.serves += length;
-    if (kind === 'invalid') layer.damaged += length;
+    layer.serves += run.length;
+    if (run.kind === 'invalid') layer.damaged += run.length;
   }
 }

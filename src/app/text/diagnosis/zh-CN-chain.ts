@@ -10,7 +10,7 @@ const PARTS: Readonly<Record<ChainValues['chain-base-changed']['changes'][number
 
 export const CHAIN_TEXTS: Texts<ChainValues> = {
   'chain-base-missing': {
-    title: ({ name }) => `缺少后备文件“${name}”`,
+    title: ({ name }) => `后备文件“${name}”缺失或无法打开`,
     why: ({ bytes, virtualSize, exact }, { size, percent }) => {
       if (bytes === 0 && exact) return '磁盘当前的内容没有任何部分来自它。';
       if (bytes === 0) return '无法得知磁盘有多少内容来自它。';
