@@ -102,9 +102,9 @@ export const SCREENS: Screen[] = [
     show: async (page) => {
       await panel(page, 4);
       await page.getByTestId('diagnosis-verdict').waitFor();
-      for (const one of await page.locator('[data-testid=diagnosis-finding]:not([open])').all()) {
-        await one.locator('summary').click();
-      }
+      await page.getByTestId('diagnosis-finding').evaluateAll((findings) => {
+        for (const finding of findings) finding.setAttribute('open', '');
+      });
     },
   },
   {
