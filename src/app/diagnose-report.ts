@@ -1,86 +1,23 @@
 /** The diagnosis as a file to keep, and what has become of an image since an earlier one. */
-import type { CompareReportsResult, DiagnosisFinding, DiagnosisReport } from '../worker/api.ts';
-import { accountRows, figuresOf, gainsOf } from './diagnose-figures.ts';
-import { findingWords } from './diagnose-words.ts';
+import { toMarkdown } from '../command/diagnosis/markdown.ts';
+import type { CompareReportsResult, DiagnosisReport } from '../worker/api.ts';
+import { findingFormat, findingWords } from './diagnose-words.ts';
 import { chooseFiles, download } from './files.ts';
 import { jobs } from './jobs.svelte.ts';
 import type { OpenImage } from './open-image.svelte.ts';
 import { toProblem } from './problem.ts';
-import { bytes, moment, percent } from './units.ts';
+import { bytes, moment } from './units.ts';
 import { words } from './words.svelte.ts';
 
 export type ReportKind = 'markdown' | 'json';
 
-/** Marks that mean something in Markdown; names come out of the image. */
-function plain(text: string): string {
-  return text.replaceAll(/[\\`*_[\]<>|#]/g, '\\$&').replaceAll(/\s*\n\s*/g, ' ');
-}
-
-/** The report as Markdown, in the language that is on. */
+/** The report as Markdown, in the language that is on; as the command line writes it. */
 export function diagnosisAsMarkdown(name: string, report: DiagnosisReport): string {
-  const text = words.part('diagnose');
-  const { facts, verdict, hashes } = report;
-  const { title, text: said } = text.verdict[verdict];
-  const made = words.image.report.made(words.shell.app, __APP_VERSION__);
-  return [
-    `# ${text.report.heading(plain(name))}`,
-    '',
-    `${made}, ${report.date}`,
-    '',
-    `**${title}.** ${said}`,
-    ...(hashes.metadata === undefined ? [] : ['', `${text.report.hash}: \`${hashes.metadata}\``]),
-    ...section(text.list, findingLines(report.findings)),
-    ...spaceLines(report),
-    ...section(
-      text.figures.title,
-      figuresOf(facts).map(({ label, value }) => `- ${label}: ${value}`),
-    ),
-    '',
-    words.image.report.noGuestData,
-    '',
-  ].join('\n');
-}
-
-function section(title: string, lines: readonly string[]): string[] {
-  return lines.length === 0 ? [] : ['', `## ${title}`, '', ...lines];
-}
-
-function findingLines(findings: readonly DiagnosisFinding[]): string[] {
-  const text = words.part('diagnose');
-  if (findings.length === 0) return [text.none];
-  return findings.flatMap((finding) => {
-    const { title, why, advice } = findingWords(finding);
-    const about = `${text.grades[finding.grade]}, ${text.areas[finding.area]}`;
-    const more = [why, advice].filter((line) => line !== '').map((line) => `  ${plain(line)}`);
-    return [`- **${plain(title)}** (${about}, \`${finding.code}\`)`, ...more];
-  });
-}
-
-function spaceLines({ facts }: DiagnosisReport): string[] {
-  const { survey, info } = facts;
-  if (survey === undefined) return [];
-  const { space: text, gains } = words.part('diagnose');
-  const { tag } = words;
-  const total = survey.space.fileSize;
-  const { what, size, share } = text.columns;
-  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  const rows = accountRows(survey.space).map((part) =>
-    row([text.parts[part.kind], bytes(part.size, tag), percent(part.size, total, tag)]),
+  const { findings: texts, report: said } = words.part('diagnose');
+  return toMarkdown(
+    { report, fileName: name },
+    { texts, words: said.words, comparison: said.comparison, format: findingFormat() },
   );
-  const forecasts =
-    survey.forecasts === undefined
-      ? []
-      : gainsOf(info.fileSize, survey.forecasts, info.snapshots.length).map(
-          (gain) => `- ${gains[gain.kind]}: ${bytes(gain.size, tag)}`,
-        );
-  const snapshots = survey.snapshots.map(({ name, exclusive }) => {
-    return `- ${plain(name)}: ${text.exclusive} ${bytes(exclusive, tag)}`;
-  });
-  return [
-    ...section(text.title, [row([what, size, share]), '| --- | ---: | ---: |', ...rows]),
-    ...section(text.snapshots, snapshots),
-    ...section(gains.title, forecasts),
-  ];
 }
 
 /** The report as data, with the words of each finding. */

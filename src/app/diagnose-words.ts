@@ -12,7 +12,7 @@ export interface FindingWords {
 }
 
 /** How numbers are written in the language that is on. */
-function format(): Format {
+export function findingFormat(): Format {
   const { tag } = words;
   return {
     size: (size) => bytes(size, tag),
@@ -26,7 +26,7 @@ export function findingWords<C extends DiagnosisCode>(finding: DiagnosisFinding<
   const text: FindingText<DiagnosisFinding<C>['values']> =
     words.part('diagnose').findings[finding.code];
   const { values } = finding;
-  const numbers = format();
+  const numbers = findingFormat();
   return {
     title: text.title(values, numbers),
     why: text.why(values, numbers),

@@ -8,15 +8,12 @@ import { check } from './check.ts';
 import { accepts } from './accepts.ts';
 import { checksum } from './checksum.ts';
 import { commit } from './commit.ts';
-import { compact } from './compact.ts';
 import { compare } from './compare.ts';
 import { CommandFailure, isCancelled, report, usageFailure } from './context.ts';
 import type { Command, Context } from './context.ts';
 import { convert } from './convert.ts';
 import { create } from './create.ts';
 import { dd } from './dd.ts';
-import { diagnose } from './diagnose.ts';
-import { guard } from './guard.ts';
 import { HELP, VERSION } from './help.ts';
 import type { CommandHost } from './host.ts';
 import { info } from './info.ts';
@@ -29,8 +26,16 @@ import { Secrets } from './secrets.ts';
 import { snapshot } from './snapshot.ts';
 import { undo } from './undo.ts';
 
+/** Not in the real program, large, and loaded when they are used: the console is there sooner. */
+const OWN: Readonly<Record<'compact' | 'diagnose' | 'guard', Command>> = {
+  compact: async (...given) => (await import('./compact.ts')).compact(...given),
+  diagnose: async (...given) => (await import('./diagnose.ts')).diagnose(...given),
+  guard: async (...given) => (await import('./guard.ts')).guard(...given),
+};
+
 const COMMANDS = new Map<string, Command>(
   Object.entries({
+    ...OWN,
     ...{
       amend,
       bench,
@@ -39,13 +44,10 @@ const COMMANDS = new Map<string, Command>(
       accepts,
       checksum,
       commit,
-      compact,
       compare,
       convert,
       create,
       dd,
-      diagnose,
-      guard,
       info,
       map,
       measure,

@@ -194,7 +194,7 @@ async function diagnosing(
   context: JobContext,
 ): Promise<DiagnoseResult | FingerprintResult | CompactResult | CompareReportsResult> {
   if (request.kind === 'compact') return (await import('./compact.ts')).compact(request, context);
-  const { compareReports, diagnoseImage, fingerprintBelow } = await import('./diagnose.ts');
+  const { compareReports, diagnoseImage, fingerprintBelow } = await import('./diagnosing.ts');
   if (request.kind === 'compare-reports') return compareReports(request);
   if (request.kind === 'fingerprint') return fingerprintBelow(request, context);
   return diagnoseImage(request, context);

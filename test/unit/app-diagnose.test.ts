@@ -128,7 +128,7 @@ describe('the report', () => {
     const text = diagnosisAsMarkdown(name, report());
     expect(text).toContain('# Diagnosis of a\\|\\[b\\](http://c).qcow2');
     expect(text).toContain(findingWords(report().findings[0]!).title);
-    expect(text).toContain('| Tables | 512 KiB | < 1 % |');
+    expect(text).toContain('| Header and tables | 512 KiB | \\< 1 % |');
   });
 
   it('is named by image and day', () => {

@@ -1,12 +1,15 @@
 /** The images of a chain: what each decides, also where one is missing or damaged. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  diagnose,
   ImageError,
   layersOf,
   MemoryStorage,
   openImage,
   type Storage,
 } from '../../src/engine/index.ts';
+import { imagesOf } from '../images/arbitrary.ts';
 import { buildQcow2, type ClusterSpec, type ImageSpec } from '../images/build-qcow2.ts';
 import { content, header, pointer, SyntheticStorage, table } from '../images/synthetic.ts';
 
@@ -97,6 +100,31 @@ const AT = {
   refcountOffset: 32 * CLUSTER,
   refcountClusters: 1,
 };
+
+const someImages = imagesOf({
+  versions: [2, 3],
+  clusterBits: [9, 12],
+  refcountBits: [16],
+  clusters: 64,
+});
+
+describe('a lone image', () => {
+  it('decides what following it would find, without following it', async () => {
+    await fc.assert(
+      fc.asyncProperty(someImages, async (spec) => {
+        const { bytes } = buildQcow2(spec);
+        const storage = new MemoryStorage({ content: bytes, name: 'lone' });
+        const [checked, readable] = [
+          await openImage(storage, { mode: 'check' }),
+          await openImage(storage),
+        ];
+        const { facts } = await diagnose({ checked, readable }, { now: 0 });
+        expect(facts.chain).toEqual(await layersOf(readable, {}));
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
 
 describe('layers of large images', () => {
   it('read the tables of 1.6 million scattered clusters once, and nothing else', async () => {

@@ -1,5 +1,7 @@
 /** The panel Diagnose; what it says of findings is with the command line. */
 import { DIAGNOSIS_TEXTS } from '../../command/diagnosis/all.ts';
+import { COMPARISON_WORDS } from '../../command/diagnosis/comparison.ts';
+import { REPORT_WORDS } from '../../command/diagnosis/report-words.ts';
 
 function count(n: number, one: string, many: string): string {
   return `${n} ${n === 1 ? one : many}`;
@@ -235,8 +237,9 @@ export const enDiagnose = {
     print: 'Print…',
     compare: 'Compare with an earlier report…',
     compareNote: 'Takes a report in JSON, from here or from the command line.',
-    heading: (name: string) => `Diagnosis of ${name}`,
-    hash: 'SHA-256 of the tables',
+    /** Of the report itself, as Markdown. */
+    words: REPORT_WORDS,
+    comparison: COMPARISON_WORDS,
     refused: {
       'too-large': (name: string) => `“${name}” is larger than any report.`,
       'not-json': (name: string) => `“${name}” is no JSON. Take the report that was saved as JSON.`,

@@ -1,4 +1,6 @@
 import { ZH_DIAGNOSIS_TEXTS } from './diagnosis/zh-CN.ts';
+import { ZH_COMPARISON_WORDS } from './diagnosis/zh-CN-comparison.ts';
+import { ZH_REPORT_WORDS } from './diagnosis/zh-CN-report.ts';
 import type { DiagnoseText } from './en-diagnose.ts';
 
 export const zhDiagnose: DiagnoseText = {
@@ -224,8 +226,8 @@ export const zhDiagnose: DiagnoseText = {
     print: '打印…',
     compare: '与以前的报告比较…',
     compareNote: '需要 JSON 格式的报告，来自这里或命令行均可。',
-    heading: (name) => `${name} 的诊断`,
-    hash: '元数据表的 SHA-256',
+    words: ZH_REPORT_WORDS,
+    comparison: ZH_COMPARISON_WORDS,
     refused: {
       'too-large': (name) => `“${name}”比任何报告都大。`,
       'not-json': (name) => `“${name}”不是 JSON。请选择以 JSON 保存的报告。`,

@@ -8,6 +8,8 @@ import { readContents, type GuestContents } from '../guest/file-system-reader.ts
 import type { CheckReport } from '../operations/check-report.ts';
 import { checkImage } from '../operations/check.ts';
 import type { Finding } from '../operations/finding.ts';
+import type { Survey } from '../formats/survey.ts';
+import type { ImageInfo } from '../operations/image-info.ts';
 import { inspect } from '../operations/inspect.ts';
 import type { RunOptions } from '../operations/operation.ts';
 import { readDisk } from '../operations/read.ts';
@@ -99,7 +101,10 @@ async function collect(image: Diagnosed, options: DiagnoseOptions): Promise<Diag
   const checking = await check(checked, options);
   const noticed = noticedOf(image, checking.check);
   const survey = await surveyDisk(checked, options);
-  const chain = await layersOf(readable ?? checked, { signal });
+  const chain = await layersOf(readable ?? checked, {
+    signal,
+    decided: decidedBytes(info, survey),
+  });
   const guest = readable === undefined ? undefined : await contentsOf(readable, signal);
   const below = readable?.backing;
   const guestBelow = below === undefined ? undefined : await contentsOf(below, signal);
@@ -135,6 +140,16 @@ async function check(
     if (!isImageError(error) || error.code === 'cancelled') throw error;
     return { check: undefined, checkRefused: error.code };
   }
+}
+
+/** What an image decides by itself, where the survey has counted just that. */
+function decidedBytes(info: ImageInfo, survey: Survey | undefined): number | undefined {
+  const { clusterSize = 0, virtualSize, qcow2 } = info;
+  const counts = survey?.clusters;
+  if (counts === undefined || counts.invalid > 0 || qcow2 === undefined) return undefined;
+  // Parts of clusters have not been counted.
+  if (qcow2.extendedL2 || clusterSize === 0 || virtualSize % clusterSize !== 0) return undefined;
+  return (counts.total - counts.unallocated) * clusterSize;
 }
 
 /** The parent is looked at only where the image is opened for reading. */

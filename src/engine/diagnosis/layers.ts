@@ -15,12 +15,17 @@ import type { LayerFacts } from './facts.ts';
  */
 const MOST_RUNS = 2 ** 24;
 
+interface LayerOptions extends RunOptions {
+  /** Guest bytes that a lone image decides, where that is known: the disk need not be followed. */
+  decided?: number | undefined;
+}
+
 /**
  * The image first, then what is below it. One that is named and not there is the last.
  * @param disk opened for reading, with what is below it; tables that cannot be read are no error
  * @throws ImageError cancelled
  */
-export async function layersOf(disk: Disk, options: RunOptions): Promise<LayerFacts[]> {
+export async function layersOf(disk: Disk, options: LayerOptions): Promise<LayerFacts[]> {
   const layers: LayerFacts[] = [];
   let above: Disk | undefined;
   for (let layer: Disk | undefined = disk; layer !== undefined; layer = layer.backing) {
@@ -28,7 +33,12 @@ export async function layersOf(disk: Disk, options: RunOptions): Promise<LayerFa
     above = layer;
   }
   if (above?.backingMissing === true) layers.push(missingBelow(above));
-  await measure(disk, layers, options);
+  const [only, ...others] = layers;
+  if (options.decided !== undefined && only !== undefined && others.length === 0) {
+    Object.assign(only, { serves: options.decided, mapped: true });
+  } else {
+    await measure(disk, layers, options);
+  }
   return layers;
 }
 
