@@ -89,6 +89,11 @@ describe('rules of portability', () => {
   it('lowers what can be lowered', () => {
     const remedies = (facts: DiagnosisFacts) => judge(facts)[0]?.remedies;
     expect(remedies(qcow2({}, BACKING))).toEqual([{ kind: 'flatten' }]);
+    const alone = qcow2({}, BACKING);
+    const [top] = alone.chain;
+    // What is not here cannot be copied into the image.
+    const chain = [top!, { ...top!, missing: true, format: '' }];
+    expect(remedies({ ...alone, chain })).toEqual([]);
     expect(remedies(qcow2({ dirty: true }))).toEqual([{ kind: 'repair' }]);
     expect(remedies(qcow2({ encryption: 'luks' }))).toEqual([]);
     // A conversion brings everything into one file anyway.

@@ -66,14 +66,14 @@ export const PORTABILITY_RULES: Rules<PortabilityValues> = {
 
 /** What makes an image that more programs open. */
 function lowering(facts: DiagnosisFacts, features: readonly ReaderFeature[]): Remedy[] {
-  const { check, survey } = facts;
+  const { chain, check, survey } = facts;
   const remedies: Remedy[] = [];
   const isRewritten = features.some((one) => ['data-file', 'extended-l2', 'zstd'].includes(one));
   if (isRewritten) {
     const packed = survey?.clusters?.compressed ?? check?.compressedClusters ?? 0;
     // The defaults of a new image are what all readers know.
     remedies.push({ kind: 'convert', format: 'qcow2', options: {}, compress: packed > 0 });
-  } else if (features.includes('backing')) {
+  } else if (features.includes('backing') && !chain.some(({ missing }) => missing)) {
     remedies.push({ kind: 'flatten' });
   }
   if (features.includes('dirty') || features.includes('corrupt')) remedies.push({ kind: 'repair' });
