@@ -164,6 +164,7 @@ async function vitest(project, options) {
   const args = ['run', '--project', project, '--reporter=default', '--reporter=json'];
   const outcome = await tool('vitest/vitest.mjs', [...args, `--outputFile.json=${report}`], {
     env: ENV,
+    minutes: 20,
   });
   const json = /** @type {VitestReport | undefined} */ (readJson(report));
   if (json === undefined) return failure(outcome.output);

@@ -1,6 +1,6 @@
 /** VHDs: made, read and changed as the real program does it. */
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildVhd, fixFooter, type VhdSpec } from '../images/build-vhd.ts';
@@ -159,7 +159,11 @@ describe.skipIf(!available)('writing in place', () => {
     await writeTo('top.qcow2', ['write -P 7 900k 2M', 'write -P 8 9M 32k']);
     fork('plain.vhd', 'top.qcow2');
     await both(['commit', 'top.qcow2']);
-    expect(await hashOf(join('own', 'plain.vhd'))).toBe(await hashOf(join('real', 'plain.vhd')));
+    // The real program writes several pieces at once: which block gets its place first is chance.
+    const [own, real] = [join('own', 'plain.vhd'), join('real', 'plain.vhd')];
+    expect(statSync(own).size).toBe(statSync(real).size);
+    const { stdout } = await qemuImg(['compare', '-f', 'vpc', '-F', 'vpc', own, real]);
+    expect(stdout).toBe('Images are identical.\n');
   });
 
   it('dd into it', async () => {
