@@ -92,6 +92,15 @@ function pictures(used) {
         await page.getByTestId('repair-safe').waitFor();
       },
     },
+    {
+      file: 'diagnose',
+      image: used,
+      height: 980,
+      show: async (page) => {
+        await tab('Diagnose')(page);
+        await page.getByTestId('diagnosis-finding').first().waitFor();
+      },
+    },
     { file: 'convert', image: used, height: 900, show: tab('Convert') },
     { file: 'snapshots', image: used, show: tab('Snapshots') },
     { file: 'changes', image: used, show: tab('Changes') },
