@@ -10,7 +10,8 @@ const inCi = process.env['CI'] !== undefined && process.env['CI'] !== '';
 export default defineConfig({
   testDir: './e2e',
   outputDir: '../test-results/e2e',
-  workers: 1,
+  // Each has a browser of its own: two on the two cores of the machines that run this.
+  workers: 2,
   forbidOnly: inCi,
   timeout: 60_000,
   expect: { timeout: 10_000 },

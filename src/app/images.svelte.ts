@@ -129,8 +129,8 @@ class Images {
     const described = await this.#openEach(descriptions);
     const parts = new Set(described.flatMap(partsOf));
     const rest = chosen.filter((one) => !descriptions.includes(one) && !parts.has(one.file.name));
-    await this.#openEach(rest);
-    if (chosen.length > 1) await this.join(findingsOf(chosen));
+    const others = await this.#openEach(rest);
+    if (chosen.length > 1) await this.join(findingsOf(chosen), others[0] ?? described[0]);
   }
 
   /** Opens files, the first of which is shown. What is open already is only shown. */
@@ -158,9 +158,9 @@ class Images {
 
   /**
    * Gives the images among files that came together what they name of the others. The topmost of a
-   * chain is shown.
+   * chain is shown, unless somebody has gone on from `shown` to another image by then.
    */
-  async join(found: Findings): Promise<void> {
+  async join(found: Findings, shown = this.#current): Promise<void> {
     const isAmong = (file: File): boolean => found.files.some((one) => isSameFile(one.file, file));
     const joined: OpenImage[] = [];
     for (const image of this.list.filter((one) => isAmong(one.chosen.file))) {
@@ -174,7 +174,8 @@ class Images {
     const isBelow = ({ chosen }: OpenImage): boolean =>
       given.some((file) => isSameFile(file, chosen.file));
     const top = joined.find((image) => !isBelow(image));
-    if (top !== undefined && this.#current !== undefined && isBelow(this.#current)) this.show(top);
+    if (top === undefined || shown === undefined || this.#current !== shown) return;
+    if (isBelow(shown)) this.show(top);
   }
 
   /** Opens it again as a raw disk. */
