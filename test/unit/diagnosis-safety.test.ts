@@ -100,7 +100,7 @@ describe('names', () => {
     ['c:/Windows/System32/config/SAM', 'system'],
     ['\\\\.\\PhysicalDrive0', 'system'],
     ['nbd:10.0.0.1:10809', 'protocol'],
-    ['nbd+unix:///x?socket=/tmp/s', 'protocol'],
+    ['nbd+unix:///x?socket=/run/s', 'protocol'],
     ['https://example.org/base.qcow2', 'protocol'],
     ['ssh://me@host/base', 'protocol'],
     ['rbd:pool/image', 'protocol'],
