@@ -1,7 +1,8 @@
 /**
  * Raw deflate (RFC 1951) for whole clusters: one shot from a sector-padded piece of a file into a
  * buffer of known size. Written for this one use because it rules the time of compressed images:
- * no window, no state to keep, tables reused, a 32-bit bit buffer.
+ * no window, no state to keep, tables reused, bits read by their place instead of from a buffer, two
+ * literals in one step where their codes are short, matches copied by words.
  *
  * What is accepted is what QEMU accepts through zlib: the cluster must be full before the stream
  * breaks. Surplus output and garbage behind the end are ignored; a stream that breaks at the very
@@ -10,31 +11,43 @@
  */
 
 import {
+  BASE_SHIFT,
   buildCode,
   codeLengthTable,
   DISTANCE_BITS,
   DISTANCE_EXTRA_MASK,
   DISTANCE_MASK,
-  distanceMeaning,
+  distanceMeanings,
   distanceTable,
   END_OF_BLOCK,
+  FIRST_SHIFT,
   fixedCodes,
   lengths,
   LITERAL,
   LITERAL_BITS,
   LITERAL_EXTRA_MASK,
   LITERAL_MASK,
-  literalMeaning,
+  literalMeanings,
   literalTable,
-  plainMeaning,
+  MAX_CODE_BITS,
+  PAIR_SHIFT,
+  pairLiterals,
+  plainMeanings,
   type Code,
 } from './inflate-tables.ts';
 
 /** `short`: the stream ended before the cluster was full; `corrupt`: it is not a deflate stream. */
 export type DecompressResult = 'ok' | 'short' | 'corrupt';
 
-/** Longest match; while this much room is left, the fast loop needs no test for it. */
-const MAX_MATCH = 258;
+/**
+ * While this much room is left, the fast loop needs no test for it: for four literals and the longest
+ * match (258), copied by eight bytes at a time.
+ */
+const FAST_ROOM = 270;
+/** The same for input, bytes: a step takes nine, and reads four from the last of them on. */
+const FAST_INPUT = 16;
+/** Places of bits stay below 2^31 for input up to here, bytes; what is behind is read carefully. */
+const FAST_MOST = 2 ** 27;
 /** What {@link Inflater.entry} returns besides entries. */
 const OUT_OF_INPUT = -1;
 const NO_CODE = -2;
@@ -50,6 +63,7 @@ class Inflater {
   readonly input: Uint8Array;
   readonly output: Uint8Array;
   readonly view: DataView;
+  readonly room: DataView;
   at = 0;
   out = 0;
   /** Its last block was read to the end. */
@@ -62,6 +76,7 @@ class Inflater {
     this.input = input;
     this.view = new DataView(input.buffer, input.byteOffset, input.byteLength);
     this.output = output;
+    this.room = new DataView(output.buffer, output.byteOffset, output.byteLength);
   }
 
   /** Makes `count` (at most 16) bits ready; false when the input ends before. */
@@ -142,12 +157,13 @@ class Inflater {
       if (!this.need(3)) return 'need';
       lengths[CODE_LENGTH_ORDER[i] as number] = this.take(3);
     }
-    if (!buildCode(codeLengthTable, 7, 0, 19, plainMeaning)) return 'corrupt';
+    if (!buildCode(codeLengthTable, 7, 0, 19, plainMeanings)) return 'corrupt';
     const end = this.codeLengths(literals + distances);
     if (end !== 'end') return end;
     if (lengths[256] === 0) return 'corrupt';
-    if (!buildCode(literalTable, LITERAL_BITS, 0, literals, literalMeaning)) return 'corrupt';
-    if (!buildCode(distanceTable, DISTANCE_BITS, literals, distances, distanceMeaning))
+    if (!buildCode(literalTable, LITERAL_BITS, 0, literals, literalMeanings)) return 'corrupt';
+    pairLiterals(literalTable);
+    if (!buildCode(distanceTable, DISTANCE_BITS, literals, distances, distanceMeanings))
       return 'corrupt';
     return this.coded(
       { table: literalTable, bits: LITERAL_BITS },
@@ -180,11 +196,12 @@ class Inflater {
     for (;;) {
       let entry = table[this.hold & ((1 << bits) - 1)] as number;
       if (entry < 0) {
-        const extra = (entry >>> 4) & 15;
+        const extra = MAX_CODE_BITS - bits;
         const start = (entry >>> 8) & 0xffff;
         entry = table[start + ((this.hold >>> bits) & ((1 << extra) - 1))] as number;
       }
-      const length = entry & 15;
+      // Of a pair, only the first: how many bits there are is tested for each.
+      const length = (entry >>> FIRST_SHIFT) & 15 || entry & 15;
       if (length !== 0 && length <= this.bits) {
         this.take(length);
         return entry;
@@ -213,96 +230,87 @@ class Inflater {
    * While there is plenty of input and room: no tests for either. undefined: go on carefully.
    * Breaking out of the loop without having said otherwise means that the stream is corrupt.
    *
-   * A refill takes four bytes and counts as many as are wholly new, so that at least 24 bits are at
-   * hand; those above the count are read again by the next refill, where they change nothing.
+   * `hold` has the next 25 bits at least, read anew from their place when they may not do: for two
+   * entries of the first table, for a length with its extra bits, for a distance with most of them.
    */
   fast(literals: Int32Array, distances: Int32Array): BlockEnd | undefined {
-    const { output, view } = this;
-    const lastIn = this.input.length - 16;
-    const lastOut = output.length - MAX_MATCH - 2;
-    let { at, out, hold, bits } = this;
+    const { output, view, room } = this;
+    const lastIn = Math.min(this.input.length - FAST_INPUT, FAST_MOST) * 8;
+    const lastOut = output.length - FAST_ROOM;
+    let { out } = this;
+    let pos = this.at * 8 - this.bits;
     let end: BlockEnd | undefined = 'corrupt';
     for (;;) {
-      if (at > lastIn || out > lastOut) {
+      if (pos > lastIn || out > lastOut) {
         end = undefined;
         break;
       }
-      hold |= view.getUint32(at, true) << bits;
-      at += (31 - bits) >> 3;
-      bits |= 24;
+      let hold = view.getUint32(pos >>> 3, true) >>> (pos & 7);
       let entry = literals[hold & LITERAL_MASK] as number;
       if (entry >= LITERAL) {
-        // Two short literals are in the bits at hand for certain, and often they are followed by more.
-        hold >>>= entry & 15;
-        bits -= entry & 15;
-        output[out++] = entry >>> 8;
+        const size = entry & 15;
+        hold >>>= size;
+        pos += size;
+        room.setUint16(out, entry >>> 8, true);
+        out += 1 + ((entry >>> PAIR_SHIFT) & 1);
         entry = literals[hold & LITERAL_MASK] as number;
         if (entry >= LITERAL) {
-          hold >>>= entry & 15;
-          bits -= entry & 15;
-          output[out++] = entry >>> 8;
+          pos += entry & 15;
+          room.setUint16(out, entry >>> 8, true);
+          out += 1 + ((entry >>> PAIR_SHIFT) & 1);
           continue;
         }
-        hold |= view.getUint32(at, true) << bits;
-        at += (31 - bits) >> 3;
-        bits |= 24;
+        hold = view.getUint32(pos >>> 3, true) >>> (pos & 7);
       }
       if (entry < 0) {
         const index = (hold >>> LITERAL_BITS) & LITERAL_EXTRA_MASK;
         entry = literals[((entry >>> 8) & 0xffff) + index] as number;
       }
-      let size = entry & 15;
-      if (size === 0) break;
-      hold >>>= size;
-      bits -= size;
       if (entry >= LITERAL) {
+        pos += entry & 15;
         output[out++] = entry >>> 8;
         continue;
       }
       if (entry >= END_OF_BLOCK) {
+        pos += entry & 15;
         end = 'end';
         break;
       }
-      size = (entry >>> 4) & 15;
-      if (entry >>> 8 === 0) break;
-      const length = (entry >>> 8) + (hold & ((1 << size) - 1));
-      hold >>>= size;
-      bits -= size;
-      hold |= view.getUint32(at, true) << bits;
-      at += (31 - bits) >> 3;
-      bits |= 24;
+      if (entry >>> BASE_SHIFT === 0) break;
+      const length = (entry >>> BASE_SHIFT) + extraOf(hold, entry);
+      pos += (entry >>> 4) & 31;
+      hold = view.getUint32(pos >>> 3, true) >>> (pos & 7);
       entry = distances[hold & DISTANCE_MASK] as number;
       if (entry < 0) {
         const index = (hold >>> DISTANCE_BITS) & DISTANCE_EXTRA_MASK;
         entry = distances[((entry >>> 8) & 0xffff) + index] as number;
       }
-      size = entry & 15;
-      if (size === 0) break;
-      hold >>>= size;
-      bits -= size;
-      size = (entry >>> 4) & 15;
-      if (bits < size) {
-        hold |= view.getUint32(at, true) << bits;
-        at += (31 - bits) >> 3;
-        bits |= 24;
-      }
-      const back = (entry >>> 8) + (hold & ((1 << size) - 1));
-      if (entry >>> 8 === 0 || back > out) break;
-      hold >>>= size;
-      bits -= size;
-      copyMatch(output, out, back, length);
+      const size = (entry >>> 4) & 31;
+      const extra = size > 25 ? this.farExtra(pos, entry) : extraOf(hold, entry);
+      const back = (entry >>> BASE_SHIFT) + extra;
+      if (entry >>> BASE_SHIFT === 0 || back > out) break;
+      pos += size;
+      if (back < 4) copyMatch(output, out, back, length);
+      else copyWords(room, out, back, length);
       out += length;
     }
-    this.resume(at, out, hold, bits);
+    this.resume(pos, out);
     return end;
   }
 
-  /** Takes over where the fast loop stopped; it leaves bits above its count in `hold`. */
-  resume(at: number, out: number, hold: number, bits: number): void {
-    this.at = at;
+  /** The extra bits of a distance at `pos` that need not all be among the 25 at hand. */
+  farExtra(pos: number, entry: number): number {
+    const at = pos + (entry & 15);
+    const bits = this.view.getUint32(at >>> 3, true) >>> (at & 7);
+    return bits & ((1 << extraBits(entry)) - 1);
+  }
+
+  /** Takes over where the fast loop stopped: the bits left of the last byte are read ahead. */
+  resume(pos: number, out: number): void {
     this.out = out;
-    this.hold = hold & ((1 << bits) - 1);
-    this.bits = bits;
+    this.at = (pos + 7) >>> 3;
+    this.bits = this.at * 8 - pos;
+    this.hold = this.bits === 0 ? 0 : (this.input[this.at - 1] as number) >>> (8 - this.bits);
   }
 
   /** Near the end of input or output: every step tested. */
@@ -313,7 +321,7 @@ class Inflater {
       if (entry < 0) return entry === OUT_OF_INPUT ? 'need' : 'corrupt';
       if (entry >= LITERAL) {
         if (this.out === output.length) return 'full';
-        output[this.out++] = entry >>> 8;
+        output[this.out++] = (entry >>> 8) & 255;
         continue;
       }
       if (entry >= END_OF_BLOCK) return 'end';
@@ -323,16 +331,16 @@ class Inflater {
   }
 
   match(lengthEntry: number, distance: Code): BlockEnd {
-    if (lengthEntry >>> 8 === 0) return 'corrupt';
-    const lengthExtra = (lengthEntry >>> 4) & 15;
+    if (lengthEntry >>> BASE_SHIFT === 0) return 'corrupt';
+    const lengthExtra = extraBits(lengthEntry);
     if (!this.need(lengthExtra)) return 'need';
-    const length = (lengthEntry >>> 8) + this.take(lengthExtra);
+    const length = (lengthEntry >>> BASE_SHIFT) + this.take(lengthExtra);
     const entry = this.entry(distance.table, distance.bits);
     if (entry < 0) return entry === OUT_OF_INPUT ? 'need' : 'corrupt';
-    if (entry >>> 8 === 0) return 'corrupt';
-    const backExtra = (entry >>> 4) & 15;
+    if (entry >>> BASE_SHIFT === 0) return 'corrupt';
+    const backExtra = extraBits(entry);
     if (!this.need(backExtra)) return 'need';
-    const back = (entry >>> 8) + this.take(backExtra);
+    const back = (entry >>> BASE_SHIFT) + this.take(backExtra);
     const room = this.output.length - this.out;
     // A distance is judged only when there is room to copy to, as zlib does it.
     if (room === 0) return 'full';
@@ -341,6 +349,31 @@ class Inflater {
     this.out += Math.min(length, room);
     return length > room ? 'full' : 'end';
   }
+}
+
+/** How many extra bits follow the code of an entry. */
+function extraBits(entry: number): number {
+  return ((entry >>> 4) & 31) - (entry & 15);
+}
+
+/** The extra bits behind the code of an entry. Shifting takes the count modulo 32: no mask for it. */
+function extraOf(hold: number, entry: number): number {
+  return (hold & ((1 << (entry >>> 4)) - 1)) >>> (entry & 15);
+}
+
+/**
+ * Copies a match from four bytes back or further by words, eight bytes at once: up to seven more
+ * than there are, for which there has to be room. What comes next is written over them.
+ */
+function copyWords(room: DataView, out: number, back: number, length: number): void {
+  const end = out + length;
+  let from = out - back;
+  do {
+    room.setUint32(out, room.getUint32(from));
+    room.setUint32(out + 4, room.getUint32(from + 4));
+    out += 8;
+    from += 8;
+  } while (out < end);
 }
 
 /**
