@@ -6,16 +6,21 @@ import type { BrowserContext, Page } from '@playwright/test';
 import { listenLocally, staticFiles } from '../../scripts/lib/server.mjs';
 import { chromiumOptions } from '../chromium.ts';
 import { watchMemory } from './memory.ts';
+import { privateFiles } from './private-files.ts';
 
 const FIRST_PORT = 4500;
-const LONGEST_JOB_MS = 600_000;
 
 /** What one job cost. */
 export interface JobCost {
   seconds: number;
   /** How much the renderer grew at most over what it held before the file was chosen, MiB. */
   memory: number;
+  /** The longest that the page did not listen, milliseconds; 0: never more than 50. */
+  longestTask: number;
 }
+
+/** What a person does: opens files and waits for something. Gives seconds. */
+export type Job = (page: Page) => Promise<number>;
 
 /** The built app in Chromium, with private storage on disk, driven as a person would. */
 export class BenchApp {
@@ -40,12 +45,14 @@ export class BenchApp {
     const profile = mkdtempSync(join(tmpdir(), 'bench-profile-'));
     const context = await chromium.launchPersistentContext(profile, {
       ...(await chromiumOptions()),
-      acceptDownloads: false,
+      viewport: { width: 1280, height: 900 },
+      locale: 'en-US',
     });
     // The dialog of the save picker cannot be driven: results go to private storage.
     await context.addInitScript(() => {
       Reflect.deleteProperty(window, 'showSaveFilePicker');
     });
+    await context.addInitScript(watchTasks);
     return new BenchApp(context, profile, server);
   }
 
@@ -59,56 +66,25 @@ export class BenchApp {
     rmSync(this.#profile, { recursive: true, force: true });
   }
 
-  /** Seconds from the choice of a file to the frame that shows its overview. */
-  overview(image: string): Promise<number> {
-    return this.#withPage(async (page) => {
-      await page.evaluate(watchForOverview);
-      await this.#open(page, image);
-      return page.evaluate(() => window.benchOverview ?? NaN);
-    });
-  }
-
-  /** A whole check, from the click to the verdict. */
-  check(image: string): Promise<JobCost> {
-    return this.#withPage(async (page) => {
-      const memory = await watchMemory(this.#context);
-      await this.#open(page, image);
-      await goTo(page, 'check');
-      const start = performance.now();
-      await page.getByTestId('run-check').click();
-      await page.getByTestId('check-verdict').waitFor({ timeout: LONGEST_JOB_MS });
-      return { seconds: (performance.now() - start) / 1000, memory: memory.stop() };
-    });
-  }
-
-  /** Conversion to raw in private storage, from the click to the result. */
-  convert(image: string, verify: boolean): Promise<JobCost> {
-    return this.#withPage(async (page) => {
-      const memory = await watchMemory(this.#context);
-      await this.#open(page, image);
-      await goTo(page, 'convert');
-      await page.getByTestId('convert-verify').setChecked(verify);
-      const start = performance.now();
-      await page.getByTestId('convert-start').click();
-      await page.getByTestId('convert-done').waitFor({ timeout: LONGEST_JOB_MS });
-      const seconds = (performance.now() - start) / 1000;
-      return { seconds, memory: memory.stop() };
-    });
-  }
-
-  async #open(page: Page, image: string): Promise<void> {
-    await page.getByTestId('file-input').setInputFiles(image);
-    await page.getByTestId('overview').waitFor();
-  }
-
-  async #withPage<T>(work: (page: Page) => Promise<T>): Promise<T> {
+  /**
+   * Does a job on a new page.
+   * @param look at the files that it left in the private storage, before they are removed
+   */
+  async run(job: Job, look?: (files: string[]) => void): Promise<JobCost> {
     const page = await this.#context.newPage();
     await page.goto(this.#address);
     await page.getByTestId('file-input').waitFor({ state: 'attached' });
     // The worker starts behind the start screen; a person takes longer to choose a file.
     await page.waitForTimeout(1000);
     try {
-      return await work(page);
+      const memory = await watchMemory(this.#context);
+      await page.evaluate(() => {
+        window.benchLongestTask = 0;
+      });
+      const seconds = await job(page);
+      const longestTask = await page.evaluate(() => window.benchLongestTask ?? 0);
+      look?.(privateFiles(this.#profile));
+      return { seconds, memory: memory.stop(), longestTask };
     } finally {
       await page.close();
       await this.#emptyPrivateStorage();
@@ -128,30 +104,16 @@ export class BenchApp {
 
 declare global {
   interface Window {
-    /** Seconds from the choice of the file to the overview; set by {@link watchForOverview}. */
-    benchOverview?: number;
+    /** Milliseconds; set by {@link watchTasks}. */
+    benchLongestTask?: number;
   }
 }
 
-/** Runs in the page: a clock from the input's `change` to the frame after the overview appears. */
-function watchForOverview(): void {
-  document.addEventListener(
-    'change',
-    () => {
-      const start = performance.now();
-      const look = (): void => {
-        if (document.querySelector('[data-testid="overview"]') === null)
-          requestAnimationFrame(look);
-        else window.benchOverview = (performance.now() - start) / 1000;
-      };
-      requestAnimationFrame(look);
-    },
-    { capture: true, once: true },
-  );
-}
-
-async function goTo(page: Page, panel: 'check' | 'convert'): Promise<void> {
-  await page.evaluate((name) => {
-    location.hash = `#/${name}`;
-  }, panel);
+/** Runs in the page: notes the longest task. Those below 50 ms are not told of. */
+function watchTasks(): void {
+  new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) {
+      window.benchLongestTask = Math.max(window.benchLongestTask ?? 0, duration);
+    }
+  }).observe({ type: 'longtask' });
 }

@@ -1,0 +1,175 @@
+import type { Page } from '@playwright/test';
+import type { Job } from './app.ts';
+import { PASSPHRASE } from './images.ts';
+
+const LONGEST_MS = 900_000;
+const WAIT = { timeout: LONGEST_MS };
+
+/** Seconds from the choice of a file to the frame that shows its overview. */
+export function overview(image: string): Job {
+  return async (page) => {
+    await page.evaluate(watchForOverview);
+    await open(page, image);
+    return page.evaluate(() => window.benchOverview ?? NaN);
+  };
+}
+
+/** A whole check, from the click to the verdict. */
+export function check(image: string): Job {
+  return async (page) => {
+    await open(page, image);
+    await goTo(page, 'check');
+    await page.getByTestId('run-check').waitFor();
+    return timed(async () => {
+      await page.getByTestId('run-check').click();
+      await page.getByTestId('check-verdict').waitFor(WAIT);
+    });
+  };
+}
+
+/** What a conversion is to make. */
+export interface Target {
+  format: 'raw' | 'qcow2';
+  compression?: 'zlib' | 'zstd';
+  /** Compared with the source afterwards, as the app does unless it is told otherwise. */
+  verify?: boolean;
+  /** Opens the source. */
+  passphrase?: string;
+}
+
+/** Conversion into private storage, from the click to the result. */
+export function convert(image: string, target: Target): Job {
+  return async (page) => {
+    await open(page, image, target.passphrase);
+    await goTo(page, 'convert');
+    await page.getByTestId(`format-${target.format}`).check({ force: true });
+    if (target.compression !== undefined) {
+      await page.getByTestId('option-compression').selectOption(target.compression);
+    }
+    await page.getByTestId('convert-verify').setChecked(target.verify === true);
+    return timed(async () => {
+      await page.getByTestId('convert-start').click();
+      await page.getByTestId('convert-done').waitFor(WAIT);
+    });
+  };
+}
+
+/** A line of the console over open files, from Enter to its exit code. */
+export function command(images: string[], line: string): Job {
+  return async (page) => {
+    await open(page, images);
+    await goTo(page, 'console');
+    await page.getByTestId('console-input').fill(line);
+    return timed(async () => {
+      await page.getByTestId('console-input').press('Enter');
+      await page.getByTestId('console-output').getByText('exit code 0').waitFor(WAIT);
+    });
+  };
+}
+
+/** The digest of a file as it is. */
+export function checksum(image: string): Job {
+  return async (page) => {
+    await open(page, image);
+    await goTo(page, 'checksum');
+    return timed(async () => {
+      await page.getByTestId('checksum-file').click();
+      await page.getByTestId('digest-file').waitFor(WAIT);
+    });
+  };
+}
+
+/** Looks for a text that is nowhere on the disk. */
+export function search(image: string): Job {
+  return async (page) => {
+    await open(page, image);
+    await goTo(page, 'structure');
+    await page.getByText('Find', { exact: true }).click();
+    await page.getByTestId('find-text').fill('NOWHERE-ON-THIS-DISK');
+    return timed(async () => {
+      await page.getByTestId('find-start').click();
+      await page.getByTestId('find-count').waitFor(WAIT);
+    });
+  };
+}
+
+/** A diagnosis that reads all of the content. */
+export function deepLook(image: string): Job {
+  return async (page) => {
+    await open(page, image);
+    await goTo(page, 'diagnose');
+    await page.getByTestId('diagnosis-verdict').waitFor(WAIT);
+    return timed(async () => {
+      await page.getByTestId('run-deep').click();
+      await page.getByTestId('progress').waitFor();
+      await page.getByTestId('progress').waitFor({ ...WAIT, state: 'detached' });
+      await page.getByTestId('diagnosis-verdict').waitFor(WAIT);
+    });
+  };
+}
+
+/** From the choice of the panel to the picture of the file. */
+export function map(image: string): Job {
+  return async (page) => {
+    await open(page, image);
+    return timed(async () => {
+      await goTo(page, 'map');
+      await page.getByTestId('map-summary').waitFor(WAIT);
+    });
+  };
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1000;
+}
+
+async function open(page: Page, images: string | string[], passphrase?: string): Promise<void> {
+  await page.getByTestId('file-input').setInputFiles(images);
+  // A disk without any partition is taken for a raw one when the person says so.
+  const [shown, unknown] = [page.getByTestId('overview'), page.getByTestId('open-raw')];
+  await shown.or(unknown).waitFor();
+  if (await unknown.isVisible()) await unknown.click();
+  await shown.waitFor();
+  if (passphrase === undefined) return;
+  await page.getByTestId('unlock').first().click();
+  await page.getByTestId('passphrase').fill(passphrase);
+  await page.getByTestId('passphrase-unlock').click();
+  await page.getByTestId('passphrase').waitFor({ ...WAIT, state: 'detached' });
+}
+
+/** Opens the images that the bench has encrypted. */
+export const UNLOCKED = { passphrase: PASSPHRASE };
+
+type Panel = 'check' | 'convert' | 'console' | 'checksum' | 'structure' | 'diagnose' | 'map';
+
+async function goTo(page: Page, panel: Panel): Promise<void> {
+  await page.evaluate((name) => {
+    location.hash = `#/${name}`;
+  }, panel);
+}
+
+declare global {
+  interface Window {
+    /** Seconds from the choice of the file to the overview; set by {@link watchForOverview}. */
+    benchOverview?: number;
+  }
+}
+
+/** Runs in the page: a clock from the input's `change` to the frame after the overview appears. */
+function watchForOverview(): void {
+  document.addEventListener(
+    'change',
+    () => {
+      const start = performance.now();
+      const look = (): void => {
+        if (document.querySelector('[data-testid="overview"]') === null)
+          requestAnimationFrame(look);
+        else window.benchOverview = (performance.now() - start) / 1000;
+      };
+      requestAnimationFrame(look);
+    },
+    { capture: true, once: true },
+  );
+}
