@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, truncateSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { contents, writeData } from './data.ts';
 import { writeScattered } from './scattered.ts';
@@ -53,10 +53,13 @@ const SNAPSHOTS = 20;
 export class BenchImages {
   readonly sizes: Sizes;
   readonly #folder: string;
+  readonly #disk: string | undefined;
 
-  constructor(folder: string, sizes: Sizes) {
+  /** @param disk a raw disk to be packed instead of one that is made up */
+  constructor(folder: string, sizes: Sizes, disk?: string) {
     this.#folder = folder;
-    this.sizes = sizes;
+    this.#disk = disk;
+    this.sizes = disk === undefined ? sizes : { ...sizes, packed: statSync(disk).size };
     mkdirSync(folder, { recursive: true });
   }
 
@@ -118,7 +121,10 @@ export class BenchImages {
 
   /** A smaller disk full of data. */
   get rawSmaller(): string {
-    return this.#made('packed.raw', (file) => writeData(file, this.sizes.packed));
+    return this.#made('packed.raw', (file) => {
+      if (this.#disk === undefined) writeData(file, this.sizes.packed);
+      else copyFileSync(this.#disk, file);
+    });
   }
 
   get zlib(): string {

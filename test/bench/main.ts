@@ -15,7 +15,7 @@ const REPORT = resolve('test-results/bench.json');
 
 /**
  * `--runs N` (5), `--only` some of the parts, `--quick`: small images, once each; `--write`: puts the
- * figures into docs/performance.md.
+ * figures into docs/performance.md; `--disk FILE`: a raw disk instead of the made one that is packed.
  */
 export async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -24,13 +24,15 @@ export async function main(args: string[]): Promise<void> {
       runs: { type: 'string' },
       only: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      disk: { type: 'string' },
       write: { type: 'boolean', default: false },
     },
   });
   const { quick } = values;
   const names = values.only?.split(',') ?? [...Object.keys(PARTS), 'growth'];
-  const folder = resolve('.cache', quick ? 'bench-quick' : 'bench');
-  const images = new BenchImages(folder, quick ? QUICK : WHOLE);
+  const own = values.disk === undefined ? '' : '-own';
+  const folder = resolve('.cache', `${quick ? 'bench-quick' : 'bench'}${own}`);
+  const images = new BenchImages(folder, quick ? QUICK : WHOLE, values.disk);
   const runs = Number(values.runs ?? (quick ? 1 : 5));
   const scratch = mkdtempSync(join(folder, 'scratch-'));
   const app = await BenchApp.start();
