@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, buildIfNeeded } from './build.mjs';
-import { ROOT, tool } from './run.mjs';
+import { ROOT, run, tool } from './run.mjs';
 
 /**
  * @typedef {{ passed: number, failed: number, skipped: number, details: string }} StepResult
@@ -82,7 +82,16 @@ export const STEPS = [
       return vitest('size');
     },
   },
+  {
+    name: 'bench',
+    title: 'Bench, small: what it makes, not how fast',
+    needs: ['browser', 'qemu-img'],
+    run: (have) => withBrowser(have, bench),
+  },
 ];
+
+/** What the bench does that a test can judge: how fast a machine is, it cannot. */
+const BENCH_PARTS = 'check,map,plain,scattered,unpack,pack,luks,compare,checksum,scan';
 
 /**
  * A step that passes or fails as a whole.
@@ -137,6 +146,20 @@ async function golden() {
     );
   }
   return result;
+}
+
+/**
+ * Every row's work is done once; each result of the app is compared with its source by the real
+ * qemu-img, without which there is no bench.
+ * @returns {Promise<StepResult>}
+ */
+async function bench() {
+  const args = ['scripts/bench.mjs', '--quick', '--only', BENCH_PARTS];
+  const outcome = await run(process.execPath, args, { env: ENV, minutes: 10 });
+  const counts = /^(\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(outcome.output);
+  if (counts === null) return failure(outcome.output);
+  const [passed, failed, skipped] = counts.slice(1).map(Number);
+  return judged(outcome, { passed: passed ?? 0, failed: failed ?? 0, skipped: skipped ?? 0 });
 }
 
 /** The program that is killed has to be built. */
