@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import fc from 'fast-check';
 import { unzstdCluster } from '../../src/engine/codecs/zstd/frame.ts';
 import { xxhash64Low } from '../../src/engine/codecs/zstd/xxhash64.ts';
+import { ZstdDecoder } from '../../src/engine/containers/zstd.ts';
+import { sampleDisk } from '../images/build-containers.ts';
+import { MemoryStorage } from '../../src/engine/index.ts';
+import packedDisks from '../images/packed-disks.json' with { type: 'json' };
 import { frameContent } from '../images/zstd.ts';
 import frames from '../images/zstd-frames.json' with { type: 'json' };
 
@@ -71,6 +76,52 @@ describe('unzstdCluster', () => {
     ['something else', [1, 2, 3, 4, 5]],
   ])('refuses %s', (_, bytes) => {
     expect(unpack(bytes, 512).result).toBe('corrupt');
+  });
+
+  it('keeps to its place, whatever is wrong with a frame', () => {
+    const change = fc.record({ at: fc.nat(), value: fc.nat(255), isHead: fc.boolean() });
+    const changes = fc.array(change, { maxLength: 4 });
+    fc.assert(
+      fc.property(fc.constantFrom(...frames), changes, fc.nat(40), (vector, damage, missing) => {
+        const packed = Uint8Array.from(Buffer.from(vector.frame, 'base64'));
+        for (const { at, value, isHead } of damage) {
+          packed[at % (isHead ? 200 : packed.length)] = value;
+        }
+        const around = new Uint8Array(vector.length + 64).fill(0xa5);
+        const target = around.subarray(32, 32 + vector.length - missing);
+        const result = unzstdCluster(packed, target);
+        expect(['ok', 'short', 'corrupt']).toContain(result);
+        if (missing > 0 && damage.length === 0) expect(result).toBe('corrupt');
+        const outside = [...around.subarray(0, 32), ...around.subarray(32 + target.length)];
+        expect(outside.every((byte) => byte === 0xa5)).toBe(true);
+      }),
+      { numRuns: 120 },
+    );
+  });
+
+  it('decodes several streams and clusters in turns: what is kept is not mixed up', async () => {
+    const disk = sampleDisk(3_000_000);
+    const [cluster] = frames.filter(({ length }) => length === 65536);
+    const streams = (['one.zst', 'window.zst'] as const).map((name) => ({
+      decoder: new ZstdDecoder(
+        new MemoryStorage({ content: Buffer.from(packedDisks[name], 'base64'), name }),
+      ),
+      done: 0,
+    }));
+    const packed = Buffer.from(cluster!.frame, 'base64');
+    for (let running = true; running;) {
+      running = false;
+      for (const stream of streams) {
+        const bytes = await stream.decoder.next();
+        if (bytes === undefined) continue;
+        running = true;
+        const wanted = disk.subarray(stream.done, stream.done + bytes.length);
+        expect(Buffer.compare(bytes, wanted)).toBe(0);
+        stream.done += bytes.length;
+        expect(unpack(packed, 65536).result).toBe('ok');
+      }
+    }
+    expect(streams.map(({ done }) => done)).toEqual([disk.length, disk.length]);
   });
 
   it('takes a window of 2^27 bytes', () => {

@@ -1,6 +1,11 @@
 /**
  * The backward bit streams of Zstandard (RFC 8878, 4.1): written forward, read from the end, where
  * a single 1 marks the first bit.
+ *
+ * A block is copied to a buffer that is kept, with a margin on both sides, before it is decoded: so
+ * four bytes can be loaded at once wherever a stream leads, and a place in a stream is nothing but
+ * the number of bits of the buffer that lie before it. What lies before a stream is read as well;
+ * whoever reads has to see that the stream did not end behind its first bit.
  */
 
 /** Thrown inside the decoder where a stream breaks the format; never leaves it. */
@@ -8,58 +13,26 @@ export class ZstdError extends Error {
   override readonly name = 'ZstdError';
 }
 
-/** Four bytes at `at`; those behind the end of the buffer count as zeros. */
-export function littleEndian(view: DataView, at: number): number {
-  if (at + 4 <= view.byteLength) return view.getUint32(at, true);
-  let word = 0;
-  for (let i = view.byteLength - 1; i >= at; i--) word = (word << 8) | view.getUint8(i);
-  return word;
+/** Bytes of content, and of what it is packed to, of one block at most. */
+export const BLOCK_LIMIT = 128 * 1024;
+/** Bytes before and behind a block in {@link input}: more than one step of any stream takes. */
+export const MARGIN = 16;
+
+/** The block that is being decoded, from {@link MARGIN} on. */
+export const input = new Uint8Array(MARGIN + BLOCK_LIMIT + MARGIN);
+export const inputView = new DataView(input.buffer);
+
+/**
+ * Where the stream in `input[start..end)` begins to be read: the bits before that place.
+ * @throws ZstdError when the last byte is zero: then there is no mark
+ */
+export function streamTop(start: number, end: number): number {
+  const last = end > start ? (input[end - 1] as number) : 0;
+  if (last === 0) throw new ZstdError('stream without an end mark');
+  return end * 8 - (Math.clz32(last) - 24) - 1;
 }
 
-/** Reads a stream from its last bit to its first. Bits before the first read as zeros. */
-export class BackwardBits {
-  readonly #view: DataView;
-  readonly #start: number;
-  /** Bits left; negative once more was read than there was. */
-  left: number;
-
-  /** @throws ZstdError when the last byte is zero: then there is no mark */
-  constructor(bytes: Uint8Array, start: number, end: number) {
-    const last = end > start ? (bytes[end - 1] as number) : 0;
-    if (last === 0) throw new ZstdError('stream without an end mark');
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#start = start;
-    this.left = (end - start) * 8 - (Math.clz32(last) - 24) - 1;
-  }
-
-  /** The next `count` (0 to 24) bits, without taking them. */
-  peek(count: number): number {
-    const from = this.left - count;
-    if (from < 0) return this.#peekShort(count);
-    const word = littleEndian(this.#view, this.#start + (from >>> 3));
-    return (word >>> (from & 7)) & ((1 << count) - 1);
-  }
-
-  /** Takes `count` (0 to 24) bits. */
-  read(count: number): number {
-    const value = this.peek(count);
-    this.left -= count;
-    return value;
-  }
-
-  /** As {@link read} for up to 32 bits. */
-  readLong(count: number): number {
-    if (count <= 24) return this.read(count);
-    const high = this.read(count - 16);
-    return high * 65536 + this.read(16);
-  }
-
-  #peekShort(count: number): number {
-    if (this.left <= 0) return 0;
-    const there = this.left;
-    const before = this.left;
-    const value = this.peek(there);
-    this.left = before;
-    return (value << (count - there)) & ((1 << count) - 1);
-  }
+/** The `count` (0 to 24) bits from bit `from` of {@link input} on. */
+export function bitsAt(from: number, count: number): number {
+  return (inputView.getInt32(from >>> 3, true) >>> (from & 7)) & ((1 << count) - 1);
 }

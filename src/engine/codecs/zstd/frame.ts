@@ -4,8 +4,8 @@
  * frame must not hold more than what is left of the cluster.
  */
 import type { DecompressResult } from '../inflate.ts';
-import { ZstdError } from './bits.ts';
-import { BLOCK_LIMIT, decodeBlock, FrameState } from './block.ts';
+import { BLOCK_LIMIT, ZstdError } from './bits.ts';
+import { decodeBlock, FrameState, Tables } from './block.ts';
 import { xxhash64Low } from './xxhash64.ts';
 
 export const MAGIC = 0xfd2fb528;
@@ -39,6 +39,9 @@ export function unzstdCluster(packed: Uint8Array, target: Uint8Array): Decompres
   }
 }
 
+/** Clusters are unpacked one after the other: these are for all of them. */
+let kept: Tables | undefined;
+
 interface FrameEnd {
   end: number;
   out: number;
@@ -62,7 +65,9 @@ function readFrame(bytes: Uint8Array, start: number, target: Uint8Array, out: nu
   if (magic === 0) throw new EndOfInput();
   if (magic !== MAGIC) throw new ZstdError('not a frame');
   const header = readHeader(bytes, start + 4);
-  const state = new FrameState(target, out, header.windowSize);
+  kept ??= new Tables();
+  kept.clear();
+  const state = new FrameState(target, out, header.windowSize, kept);
   let at = header.end;
   for (let last = false; !last;) {
     const head = number(bytes, at, 3);

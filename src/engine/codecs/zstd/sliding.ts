@@ -1,6 +1,6 @@
 /** A frame of Zstandard of any length, block by block: of what was unpacked, the window is kept. */
-import { ZstdError } from './bits.ts';
-import { BLOCK_LIMIT, decodeBlock, FrameState } from './block.ts';
+import { BLOCK_LIMIT, ZstdError } from './bits.ts';
+import { decodeBlock, FrameState, Tables } from './block.ts';
 import type { FrameHeader } from './frame.ts';
 import { XxHash64 } from './xxhash64.ts';
 
@@ -24,7 +24,7 @@ export class SlidingFrame {
     const { windowSize, contentSize = Infinity, hasChecksum } = header;
     const room = Math.max(LEAST_ROOM, Math.ceil(windowSize / ROOM_PART));
     const needed = Math.min(windowSize + room, contentSize);
-    this.#state = new FrameState(new Uint8Array(needed), 0, windowSize);
+    this.#state = new FrameState(new Uint8Array(needed), 0, windowSize, new Tables());
     this.#header = header;
     this.#hash = hasChecksum ? new XxHash64() : undefined;
   }

@@ -1,5 +1,5 @@
 /** What the codes of sequences stand for, and the predefined tables. RFC 8878, 3.1.1.3.2. */
-import { buildTable, type FseTable } from './fse.ts';
+import { emptyTable, fillTable, type FseTable } from './fse.ts';
 
 /** Baselines and extra bits of literals length codes. */
 export const LITERALS_BASE = Uint32Array.of(
@@ -26,6 +26,8 @@ export const MATCH_BITS = Uint8Array.of(
 export interface CodeKind {
   readonly maxLog: number;
   readonly maxSymbol: number;
+  /** Extra bits of each code. */
+  readonly extra: Uint8Array;
   readonly predefined: FseTable;
 }
 
@@ -44,18 +46,21 @@ export const OFFSET_COUNTS = [
   1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1,
 ];
 
-export const LITERALS_CODE: CodeKind = {
-  maxLog: 9,
-  maxSymbol: 35,
-  predefined: buildTable(LITERALS_COUNTS, 6),
-};
-export const OFFSET_CODE: CodeKind = {
-  maxLog: 8,
-  maxSymbol: 31,
-  predefined: buildTable(OFFSET_COUNTS, 5),
-};
-export const MATCH_CODE: CodeKind = {
-  maxLog: 9,
-  maxSymbol: 52,
-  predefined: buildTable(MATCH_COUNTS, 6),
-};
+/** As many extra bits as the code says. */
+const OFFSET_BITS = Uint8Array.from({ length: 32 }, (_, code) => code);
+
+function codeKind(
+  maxLog: number,
+  maxSymbol: number,
+  extra: Uint8Array,
+  counts: readonly number[],
+  log: number,
+): CodeKind {
+  const predefined = emptyTable(log);
+  fillTable(predefined, counts, counts.length, log, extra);
+  return { maxLog, maxSymbol, extra, predefined };
+}
+
+export const LITERALS_CODE = codeKind(9, 35, LITERALS_BITS, LITERALS_COUNTS, 6);
+export const OFFSET_CODE = codeKind(8, 31, OFFSET_BITS, OFFSET_COUNTS, 5);
+export const MATCH_CODE = codeKind(9, 52, MATCH_BITS, MATCH_COUNTS, 6);
