@@ -17,6 +17,7 @@ import {
   type HasherFactory,
 } from '../engine/index.ts';
 import type { Disk, NewFiles } from '../engine/formats/format.ts';
+import type { ReadOrder } from '../engine/operations/file-order.ts';
 import type { Progress } from '../engine/operations/operation.ts';
 import type { CommandHost } from './host.ts';
 import type { Context } from './context.ts';
@@ -44,6 +45,8 @@ export interface MakeOptions {
   readonly hasher?: HasherFactory | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly progress?: ((progress: Progress) => void) | undefined;
+  /** In which order a qcow2 image is written: `guest` by default, which is qemu-img's layout. */
+  readonly order?: ReadOrder | undefined;
 }
 
 /** What was made. Bytes. */
@@ -106,10 +109,10 @@ async function makeQcow2(
   disks: readonly Disk[],
   { main }: NewFiles,
   { options, compress }: ImageWish,
-  { pool, signal, progress }: MakeOptions,
+  { pool, signal, progress, order }: MakeOptions,
 ): Promise<MadeImage> {
   const image = await qcow2Options(withoutHost(signal), valuesOf(options, CREATION_TYPES.qcow2));
-  return convertToQcow2(disks, main, { image, compress, pool, signal, progress });
+  return convertToQcow2(disks, main, { image, compress, pool, signal, progress, order });
 }
 
 async function makeForeign(

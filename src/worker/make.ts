@@ -56,7 +56,8 @@ function make(
   goal: Goal,
   { signal, progress }: JobContext,
 ): Promise<{ size: number; copied: number }> {
-  const options = { name: files.name, pool: codecPool(), signal, progress };
+  const order = 'auto' as const;
+  const options = { name: files.name, pool: codecPool(), signal, progress, order };
   if (goal.kind === 'destination') {
     return makeFor(disk, files, destinationFor(goal), options);
   }

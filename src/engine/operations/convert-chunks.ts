@@ -23,11 +23,18 @@ export const COPY_BYTES = 2 * 1024 * 1024;
 /** The most that one request may ask for. */
 export const REQUEST_BYTES = 2 ** 31 - SECTOR;
 
-/** The chunks of a whole disk in guest order. */
-export async function* copyChunks(disk: Disk): AsyncGenerator<Chunk> {
+/**
+ * The chunks of a disk in guest order.
+ * @param batches of its runs from `start` (bytes) on; by default all of it
+ */
+export async function* copyChunks(
+  disk: Disk,
+  batches: AsyncIterable<ChainExtent[]> | Iterable<ChainExtent[]> = mapChain(disk),
+  start = 0,
+): AsyncGenerator<Chunk> {
   const unit = Math.max(SECTOR, disk.clusterSize);
-  let at = 0;
-  for await (const batch of mapChain(disk)) {
+  let at = start;
+  for await (const batch of batches) {
     for (const extent of batch) {
       const end = extent.offset + extent.length;
       while (at < end) {

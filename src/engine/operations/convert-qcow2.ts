@@ -8,10 +8,13 @@ import { createQcow2, type Qcow2Options } from '../formats/qcow2/edit/create.ts'
 import type { Qcow2Writer } from '../formats/qcow2/edit/writer.ts';
 import type { Qcow2Image } from '../formats/qcow2/image.ts';
 import type { Storage } from '../storage/storage.ts';
+import { mapChain, type ChainExtent } from './chain.ts';
 import { DEFAULT_SPARSE, type ConvertReport } from './convert.ts';
 import { COPY_BYTES, copyChunks, writtenParts, type Chunk } from './convert-chunks.ts';
 import { packedWindows, type PackWindow } from './convert-packed.ts';
+import { copyScattered, isFew, takesAnyOrder } from './convert-scattered.ts';
 import { PackedWrites, pipeline, readWindow, WINDOW, windows } from './convert-windows.ts';
+import { stretchesOf, type ReadOrder, type Scattered } from './file-order.ts';
 import type { RunOptions } from './operation.ts';
 import type { Loss } from './salvage.ts';
 import { Lanes, Transfer } from './transfer.ts';
@@ -31,6 +34,11 @@ export interface ConvertQcow2Options extends RunOptions {
   bitmapsOf?: Qcow2Image | undefined;
   /** Takes what cannot be read of a source; zeros stand for it. Without it, that ends the work. */
   lost?: ((source: Disk, loss: Loss) => void) | undefined;
+  /**
+   * In which order sources are read: `guest` by default, which gives the image the layout that
+   * qemu-img would give it. Otherwise clusters of zeros in fragmented stretches leave gaps in it.
+   */
+  order?: ReadOrder | undefined;
   pool?: CodecPool | undefined;
 }
 
@@ -143,18 +151,60 @@ class Copy {
     if (isCut) await storage.resize(alignUp(storage.size, SECTOR));
   }
 
-  #add(source: Disk, start: number): Promise<void> {
-    const { pool, signal, lost } = this.#options;
-    const losing =
-      lost &&
-      ((loss: Loss) => {
-        lost(source, loss);
-      });
+  async #add(source: Disk, start: number): Promise<void> {
+    const order = this.#order();
+    if (order === 'guest') return this.#addBatches(source, start, mapChain(source), 0);
+    for await (const stretch of stretchesOf(mapChain(source), order)) {
+      if (stretch.kind === 'batch') {
+        const from = stretch.batch[0]?.offset ?? 0;
+        await this.#addBatches(source, start, [stretch.batch], from);
+      } else await this.#addScattered(source, start, stretch);
+    }
+  }
+
+  /** In which order this image can be written. */
+  #order(): ReadOrder {
+    const { order = 'guest', sparse, image } = this.#options;
+    const isPlaced = (image?.preallocation ?? 'off') !== 'off';
+    return sparse === 0 || isPlaced || !takesAnyOrder(this.#writer) ? 'guest' : order;
+  }
+
+  /** @param from where the batches begin on the source's disk, bytes */
+  #addBatches(
+    source: Disk,
+    start: number,
+    batches: AsyncIterable<ChainExtent[]> | Iterable<ChainExtent[]>,
+    from: number,
+  ): Promise<void> {
+    const { pool, signal } = this.#options;
     return pipeline(
-      windows(copyChunks(source)),
-      (window) => readWindow(window, { pool, signal, lost: losing }),
+      windows(copyChunks(source, batches, from)),
+      (window) => readWindow(window, { pool, signal, lost: this.#losing(source) }),
       (window, contents) => this.#write(window, contents, start),
     );
+  }
+
+  async #addScattered(source: Disk, start: number, stretch: Scattered): Promise<void> {
+    const { offset, length } = stretch;
+    if (!isFew(this.#writer, stretch)) {
+      return this.#addBatches(source, start, mapChain(source, offset, length), offset);
+    }
+    const { pool, signal, sparse = DEFAULT_SPARSE } = this.#options;
+    const before = this.#done;
+    await copyScattered(this.#writer, stretch, {
+      ...{ pool, signal, sparse, start, lost: this.#losing(source) },
+      onBytes: (bytes) => {
+        this.copied += bytes;
+        this.#report(bytes);
+      },
+    });
+    this.#done = before;
+    this.#report(length);
+  }
+
+  #losing(source: Disk): ((loss: Loss) => void) | undefined {
+    const { lost } = this.#options;
+    return lost && ((loss) => lost(source, loss));
   }
 
   async #write(

@@ -4,6 +4,7 @@ import { ImageError, throwIfCancelled } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
 import type { Storage } from '../storage/storage.ts';
 import { mapChain, type ChainExtent } from './chain.ts';
+import { inFileOrder, type ReadOrder } from './file-order.ts';
 import type { Range } from './finding.ts';
 import type { RunOptions } from './operation.ts';
 import type { Salvage } from './salvage.ts';
@@ -22,6 +23,8 @@ export interface ConvertOptions extends RunOptions {
   overwrite?: boolean | undefined;
   /** Takes what cannot be read, down to sectors of 512 bytes; zeros stand for it in the target. */
   salvage?: Salvage | undefined;
+  /** In which order the disk is read: `auto` by default. The target is the same. */
+  order?: ReadOrder | undefined;
   pool?: CodecPool | undefined;
 }
 
@@ -94,7 +97,7 @@ async function copy(
   target: Storage,
   options: ConvertOptions,
 ): Promise<ConvertReport> {
-  const { sparse = DEFAULT_SPARSE, overwrite = false, salvage, pool } = options;
+  const { sparse = DEFAULT_SPARSE, overwrite = false, salvage, order = 'auto', pool } = options;
   if (pool === undefined) throw new ImageError('internal', { reason: 'no codec pool' });
   const { offset: first, length: size } = options.part ?? { offset: 0, length: source.size };
   /** From an offset of the guest's to one of the target. */
@@ -131,7 +134,7 @@ async function copy(
         }),
     },
   );
-  for await (const batch of mapChain(source, first, size)) {
+  for await (const batch of inFileOrder(mapChain(source, first, size), order)) {
     throwIfCancelled(options.signal);
     await transfer.add(batch);
     for (const extent of batch.filter(isZeroExtent)) {
