@@ -10,13 +10,17 @@ export {
   type HasherFactory,
   type HashName,
 } from './codecs/hash.ts';
+export { inflateCluster } from './codecs/inflate.ts';
 export { InlinePool, unpackBatch } from './codecs/pool.ts';
 export type { Packing, WritablePacking } from './codecs/packing.ts';
 export type * from './codecs/pool.ts';
+export { offerUnpacker, type Unpacker } from './codecs/unpackers.ts';
 export {
   poolSize,
   serveCodec,
   WorkerPool,
+  type CodecAnswer,
+  type CodecOrder,
   type CodecScope,
   type CodecWorker,
 } from './codecs/worker-pool.ts';

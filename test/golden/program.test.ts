@@ -46,6 +46,19 @@ describe.skipIf(!available || !built)('the program as it is delivered', () => {
     expect(await hashOf(join(folder, 'own.raw'))).toBe(await hashOf(join(folder, 'real.raw')));
   });
 
+  it('packs and unpacks in threads where it is worth it', async () => {
+    const pack = (target: string) => ['convert', '-c', '-O', 'qcow2', 'a.qcow2', target];
+    await qemuImg(pack('real-packed.qcow2'), folder);
+    const packed = await builtQemuImg(pack('packed.qcow2'), folder);
+    expect(packed).toEqual({ exitCode: 0, stdout: '', stderr: '' });
+    const hash = await hashOf(join(folder, 'real-packed.qcow2'));
+    expect(await hashOf(join(folder, 'packed.qcow2'))).toBe(hash);
+    const own = await builtQemuImg(['convert', '-O', 'raw', 'packed.qcow2', 'out.raw'], folder);
+    expect(own).toEqual({ exitCode: 0, stdout: '', stderr: '' });
+    const same = await qemuImg(['compare', '-f', 'raw', 'out.raw', 'a.qcow2'], folder);
+    expect(same.exitCode).toBe(0);
+  });
+
   it('starts quickly', async () => {
     // Against a start of Node that does nothing: others may keep this machine busy.
     let nothing = Infinity;

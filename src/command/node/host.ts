@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import {
   Change,
+  type CodecPool,
   forgetJournal,
   ImageError,
   offerBlockCipher,
@@ -22,6 +23,7 @@ export class NodeHost implements CommandHost {
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
   readonly hasher = nativeHasher;
+  readonly pool: CodecPool | undefined;
   readonly scratch: Scratch = {
     open: () => openTemporary(),
     limit: temporaryRoom(),
@@ -29,9 +31,10 @@ export class NodeHost implements CommandHost {
   /** Files that are open for reading, and how often: none of them may become a target. */
   readonly #sources = new Map<string, number>();
 
-  constructor(stdout: (text: string) => void, stderr: (text: string) => void) {
+  constructor(stdout: (text: string) => void, stderr: (text: string) => void, pool?: CodecPool) {
     this.stdout = stdout;
     this.stderr = stderr;
+    this.pool = pool;
     offerBlockCipher(nodeBlockCipher);
   }
 

@@ -24,6 +24,13 @@ const LOADERS: Partial<Record<Packing, () => Promise<Unpacker>>> = {
   bzip2: async () => (await import('./bzip2.ts')).unbzip2Cluster,
 };
 
+/**
+ * Uses what the platform has from now on. It has to give the same results for everything.
+ */
+export function offerUnpacker(packing: Packing, unpacker: Unpacker): void {
+  loaded.set(packing, unpacker);
+}
+
 /** Whether {@link unpackerOf} has it already. */
 export function hasUnpacker(packing: Packing): boolean {
   return loaded.has(packing);

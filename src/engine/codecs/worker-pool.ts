@@ -20,7 +20,7 @@ export interface CodecWorker {
 }
 
 /** From the pool to a worker. */
-type CodecOrder = { id: number } & ({ unpack: DecompressBatch } | { pack: CompressBatch });
+export type CodecOrder = { id: number } & ({ unpack: DecompressBatch } | { pack: CompressBatch });
 
 /** What an order asks for, as the caller gave it. */
 type Batch = { unpack: DecompressBatch } | { pack: CompressBatch };
