@@ -69,6 +69,51 @@ describe('patterns in pieces', () => {
     }
   });
 
+  it('finds the same in long stretches, wherever they begin', () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const random = randomFor(seed);
+      const ignoreCase = random(2) === 1;
+      const letters = ignoreCase ? 'aAbB.' : '\0ab\xffc';
+      // Many of one letter: what looks like a pattern is mostly none.
+      const byte = () => letters.charCodeAt(random(random(3) === 0 ? 5 : 2));
+      const least = 1 + random(6);
+      const patterns = Array.from({ length: 1 + random(4) }, () =>
+        Uint8Array.from({ length: least + random(random(2) === 0 ? 3 : 40) }, byte),
+      );
+      const start = random(8);
+      const whole = Uint8Array.from({ length: start + 3000 + random(8) }, byte).subarray(start);
+      for (const pattern of patterns) whole.set(pattern, random(whole.length - pattern.length));
+      const finder = new Finder(new Patterns(patterns, ignoreCase), 0, Infinity);
+      const cut = random(whole.length);
+      finder.feed(0, whole.subarray(0, cut));
+      finder.feed(cut, whole.subarray(cut));
+      finder.flush();
+      const expected = plainSearch(whole, patterns, ignoreCase);
+      expect(JSON.stringify(finder.matches), String(seed)).toBe(JSON.stringify(expected));
+    }
+  });
+
+  it('goes on by another way where too much looks like a pattern', () => {
+    const pattern = new Uint8Array(200).fill(65);
+    pattern[199] = 66;
+    const bytes = new Uint8Array(60_000).fill(65);
+    bytes[40_000] = 66;
+    const finder = new Finder(new Patterns([pattern, text('none')], false), 0, 10);
+    finder.feed(0, bytes);
+    finder.flush();
+    expect(finder.matches).toEqual([{ offset: 39_801, length: 200 }]);
+  });
+
+  it('takes hundreds of patterns at once', () => {
+    const patterns = Array.from({ length: 400 }, (_, index) => text(`<${index * 7919}>`));
+    const whole = noise(1, 64 * 1024);
+    for (const [index, pattern] of patterns.entries()) whole.set(pattern, index * 160);
+    const finder = new Finder(new Patterns(patterns, false), 0, Infinity);
+    finder.feed(0, whole);
+    finder.flush();
+    expect(finder.matches).toEqual(plainSearch(whole, patterns));
+  });
+
   it('finds nothing across a gap', () => {
     const finder = new Finder(new Patterns([text('abcd')], false), 0, 10);
     finder.feed(0, text('xxab'));

@@ -5,7 +5,9 @@ import { throwIfCancelled } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
 import { Qcow2Image } from '../formats/qcow2/image.ts';
 import { mapChain, mapOwn, type ChainExtent } from '../operations/chain.ts';
-import { seeExtents } from '../operations/read-lenient.ts';
+import { PieceList, PieceReader, type DiskPiece } from '../operations/pieces.ts';
+import { seePieces, type SeenPieces } from '../operations/read-lenient.ts';
+import { firstDifference } from '../operations/same-bytes.ts';
 import type { Loss } from '../operations/salvage.ts';
 import { Transfer } from '../operations/transfer.ts';
 import { isZero } from '../operations/zeros.ts';
@@ -33,11 +35,10 @@ export interface ContentOptions {
 /** What was read of a window, and what could not be. */
 interface Read {
   window: Window;
-  bytes: Uint8Array;
+  pieces: readonly DiskPiece[];
   losses: Loss[];
   /** What the image below has there; undefined where there is none. */
-  below:
-    { bytes: Uint8Array; unreadable: readonly { offset: number; length: number }[] } | undefined;
+  below: SeenPieces | undefined;
 }
 
 /** Looks at the content of one disk. The numbers are those of DeepFacts. */
@@ -85,24 +86,16 @@ export class ContentLook {
 
   async #read(window: Window): Promise<Read> {
     const { signal } = this.#options;
-    const { offset, length } = window;
-    let bytes: Uint8Array | undefined;
+    const pieces = new PieceList(window.length);
     const losses: Loss[] = [];
-    const transfer = new Transfer(
-      (at, read) => {
-        // What comes in one piece needs no copy.
-        if (read.length === length) bytes = read;
-        else (bytes ??= new Uint8Array(length)).set(read, at - offset);
+    const transfer = new Transfer((at, bytes) => pieces.add(at, bytes), {
+      ...{ pool: this.#options.pool, signal },
+      lost: (loss) => {
+        losses.push(loss);
       },
-      {
-        ...{ pool: this.#options.pool, signal },
-        lost: (loss) => {
-          losses.push(loss);
-        },
-      },
-    );
+    });
     const [below] = await Promise.all([this.#readBelow(window), moveAll(transfer, window.extents)]);
-    return { window, bytes: bytes ?? new Uint8Array(length), losses, below };
+    return { window, pieces: pieces.inOrder(), losses, below };
   }
 
   /** As much of the image below as lies under something. */
@@ -115,11 +108,12 @@ export class ContentLook {
     for await (const batch of mapChain(backing, window.offset, window.length)) {
       for (const part of partsWithin(batch, runs)) extents.push(part);
     }
-    return seeExtents(extents, window.offset, window.length, { pool, signal });
+    return seePieces(extents, window.length, { pool, signal });
   }
 
   async #look(read: Read): Promise<void> {
     const { window } = read;
+    const units = new Units(read);
     for (const loss of read.losses.sort((a, b) => a.offset - b.offset)) this.#lose(loss);
     for (const extent of window.extents) {
       if (extent.kind === 'invalid') continue;
@@ -127,13 +121,13 @@ export class ContentLook {
       if (extent.kind === 'compressed' && extent.offset === extent.clusterOffset) {
         this.packedClusters += 1;
       }
-      await this.#lookAtUnits(read, extent);
+      await this.#lookAtUnits(units, extent);
     }
+    const content = new PieceReader(read.pieces);
     for (const { offset, length } of runsOf(window.extents)) {
-      for (let at = 0; at < length; at += PIECE) {
-        const from = offset + at - window.offset;
-        const piece = read.bytes.subarray(from, from + Math.min(PIECE, length - at));
-        this.#scanner.feed(offset + at, piece);
+      const end = offset + length;
+      for (let at = offset; at < end; at += PIECE) {
+        this.#scanner.feed(at, content.part(at, Math.min(end, at + PIECE)));
         await this.#breathe();
       }
     }
@@ -151,20 +145,18 @@ export class ContentLook {
     }
   }
 
-  async #lookAtUnits(read: Read, extent: ChainExtent): Promise<void> {
-    const { window, bytes, losses, below } = read;
+  async #lookAtUnits(units: Units, extent: ChainExtent): Promise<void> {
     const isPlain = extent.kind === 'data';
-    if (!isPlain && below === undefined) return;
+    if (!isPlain && !units.hasBelow) return;
     const unit = this.#unit;
     const end = extent.offset + extent.length;
     for (let at = extent.offset; at < end;) {
       const next = Math.min(end, (Math.floor(at / unit) + 1) * unit);
-      const [from, to] = [at - window.offset, next - window.offset];
-      if (losses.length === 0 || !overlaps(losses, at, next)) {
-        const part = bytes.subarray(from, to);
+      const part = units.part(at, next);
+      if (part !== undefined) {
         const isHollow = isPlain && isZero(part);
-        if (isHollow) this.zeroFilled += to - from;
-        else if (isEqual(part, at, next, read)) this.equalToBacking += to - from;
+        if (isHollow) this.zeroFilled += part.length;
+        else if (units.isAsBelow(part, at)) this.equalToBacking += part.length;
         if (isPlain && !isHollow) this.sample.offer(part);
       }
       const pause = this.#pace();
@@ -205,27 +197,33 @@ function overlaps(
   return ranges.some(({ offset, length }) => offset < to && from < offset + length);
 }
 
-/** Whether the image below has the same from `from` to `to` (guest bytes), as far as can be read. */
-function isEqual(part: Uint8Array, from: number, to: number, { window, below }: Read): boolean {
-  if (below === undefined) return false;
-  if (below.unreadable.length > 0 && overlaps(below.unreadable, from, to)) return false;
-  const start = from - window.offset;
-  return sameBytes(part, below.bytes.subarray(start, to - window.offset));
-}
+/** What was read of a window, unit by unit, from front to back. */
+class Units {
+  readonly hasBelow: boolean;
+  readonly #read: Read;
+  readonly #content: PieceReader;
+  readonly #below: PieceReader;
 
-/** Both begin at the same place of buffers of their own, so words lie alike in them. */
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  const { length } = a;
-  let at = 0;
-  if (a.byteOffset % 4 === 0 && b.byteOffset % 4 === 0) {
-    const words = length >>> 2;
-    const left = new Int32Array(a.buffer, a.byteOffset, words);
-    const right = new Int32Array(b.buffer, b.byteOffset, words);
-    let word = 0;
-    while (word < words && left[word] === right[word]) word += 1;
-    if (word < words) return false;
-    at = words * 4;
+  constructor(read: Read) {
+    this.hasBelow = read.below !== undefined;
+    this.#read = read;
+    this.#content = new PieceReader(read.pieces);
+    this.#below = new PieceReader(read.below?.pieces ?? []);
   }
-  while (at < length && a[at] === b[at]) at += 1;
-  return at === length;
+
+  /** The guest's bytes from `from` to `to`; undefined where some of them cannot be read. */
+  part(from: number, to: number): Uint8Array | undefined {
+    const { losses } = this.#read;
+    if (losses.length > 0 && overlaps(losses, from, to)) return undefined;
+    return this.#content.part(from, to);
+  }
+
+  /** Whether the image below has the same from `from` on, as far as can be read. */
+  isAsBelow(part: Uint8Array, from: number): boolean {
+    const { below } = this.#read;
+    if (below === undefined) return false;
+    const to = from + part.length;
+    if (below.unreadable.length > 0 && overlaps(below.unreadable, from, to)) return false;
+    return firstDifference(part, this.#below.part(from, to)) === part.length;
+  }
 }

@@ -18,6 +18,7 @@ export class PackedSample {
   readonly #pool: CodecPool;
   #seen = 0;
   #taken: Uint8Array[] = [];
+  readonly #running: Promise<void>[] = [];
 
   /**
    * @param unit bytes of what is offered
@@ -38,22 +39,30 @@ export class PackedSample {
     this.#taken.push(bytes.slice(0, this.#size));
   }
 
-  /** Packs what was taken, as soon as it is worth it. */
+  /** Starts to pack what was taken, as soon as it is worth it: nobody waits while few are under way. */
   async pack(least = BATCH): Promise<void> {
     while (this.#taken.length > 0 && this.#taken.length * this.#size >= least) {
       const most = Math.max(1, Math.floor(BATCH / this.#size));
-      const pieces = this.#taken.splice(0, most);
-      const clusterSize = this.#size;
-      const data = new Uint8Array(pieces.length * clusterSize);
-      for (const [index, piece] of pieces.entries()) data.set(piece, index * clusterSize);
-      const { lengths } = await this.#pool.pack({ codec: 'zlib', data, clusterSize });
-      this.sampled += pieces.length * clusterSize;
-      // 0: it does not get smaller.
-      for (const length of lengths) this.packed += length === 0 ? clusterSize : length;
+      const running = this.#pack(this.#taken.splice(0, most));
+      // Its failure is met where it is waited for; nobody may come so far.
+      running.catch(() => undefined);
+      this.#running.push(running);
+      if (this.#running.length > this.#pool.concurrency) await this.#running.shift();
     }
   }
 
-  finish(): Promise<void> {
-    return this.pack(0);
+  async #pack(pieces: readonly Uint8Array[]): Promise<void> {
+    const clusterSize = this.#size;
+    const data = new Uint8Array(pieces.length * clusterSize);
+    for (const [index, piece] of pieces.entries()) data.set(piece, index * clusterSize);
+    const { lengths } = await this.#pool.pack({ codec: 'zlib', data, clusterSize });
+    this.sampled += pieces.length * clusterSize;
+    // 0: it does not get smaller.
+    for (const length of lengths) this.packed += length === 0 ? clusterSize : length;
+  }
+
+  async finish(): Promise<void> {
+    await this.pack(0);
+    await Promise.all(this.#running.splice(0));
   }
 }

@@ -184,19 +184,40 @@ const LEAST_LINES = 6;
 /** A history of bash, or of zsh: with times, or lines of which most are what people type. */
 function isHistory(bytes: Uint8Array, at: number): boolean {
   const first = bytes[at] as number;
-  const isLetter = first >= 0x61 && first <= 0x7a;
-  if (!isLetter && first !== 0x23 && first !== 0x3a) return false;
+  if (first >= 0x61 && first <= 0x7a) return isTyped(bytes, at);
+  if (first !== 0x23 && first !== 0x3a) return false;
   const text = latin(bytes, at, at + HISTORY_BYTES).replace(/\0[^]*$/, '');
-  if (isLetter) return isTyped(text);
   return /^(?:#1\d{9}\n[^\n]+\n){2}/.test(text) || /^(?:: 1\d{9}:\d+;[^\n]*\n){2}/.test(text);
 }
 
-function isTyped(text: string): boolean {
-  // The last line may be cut.
-  const lines = text.split('\n').slice(0, -1);
-  if (lines.length < LEAST_LINES) return false;
-  const words = lines.map((line) => /^[a-z][a-z0-9.-]*(?= |$)/.exec(line)?.[0] ?? '');
-  const typed = words.filter((word) => TYPED.has(word));
-  const kinds = new Set(typed.filter((word) => PLAINLY_TYPED.has(word)));
-  return typed.length >= lines.length * 0.8 && kinds.size >= 2;
+/** Over the bytes as they are: there is text at the beginning of many blocks. */
+function isTyped(bytes: Uint8Array, at: number): boolean {
+  const end = Math.min(bytes.length, at + HISTORY_BYTES);
+  // The last line may be cut: only those count that end.
+  const ends: number[] = [];
+  for (let i = at; i < end && bytes[i] !== 0; i++) if (bytes[i] === LINE_END) ends.push(i);
+  if (ends.length < LEAST_LINES) return false;
+  const kinds = new Set<string>();
+  let others = 0;
+  let start = at;
+  for (const lineEnd of ends) {
+    const word = firstWord(bytes, start, lineEnd);
+    start = lineEnd + 1;
+    if (!TYPED.has(word)) others += 1;
+    else if (PLAINLY_TYPED.has(word)) kinds.add(word);
+    if (ends.length - others < ends.length * 0.8) return false;
+  }
+  return kinds.size >= 2;
+}
+
+const LINE_END = 0x0a;
+const SPACE = 0x20;
+const LONGEST_TYPED = Math.max(...[...TYPED].map((word) => word.length));
+
+/** The word with which a line begins; '' where it is longer than any that is known. */
+function firstWord(bytes: Uint8Array, from: number, lineEnd: number): string {
+  const most = Math.min(lineEnd, from + LONGEST_TYPED + 1);
+  let end = from;
+  while (end < most && bytes[end] !== SPACE) end += 1;
+  return end - from > LONGEST_TYPED ? '' : latin(bytes, from, end);
 }

@@ -8,7 +8,9 @@ import type { Storage } from '../storage/storage.ts';
 import type { ChainExtent } from './chain.ts';
 import { cutToPair, damaged, isEmpty, pairUp, type Pair } from './compare.ts';
 import type { RunOptions } from './operation.ts';
-import { readExtents } from './read.ts';
+import type { DiskPiece } from './pieces.ts';
+import { readPieces } from './read.ts';
+import { PieceComparison } from './same-bytes.ts';
 import { pacer } from './yield.ts';
 
 export interface CompareRangesOptions extends RunOptions {
@@ -105,20 +107,19 @@ class RangeComparison {
     if (head === undefined || tail === undefined) return;
     const length = tail.offset + tail.length - head.offset;
     const [a, b] = await Promise.all([
-      this.#read(pairs, ({ first }) => first, head.offset, length),
-      this.#read(pairs, ({ second }) => second, head.offset, length),
+      this.#read(pairs, ({ first }) => first, length),
+      this.#read(pairs, ({ second }) => second, length),
     ]);
     throwIfCancelled(this.#options.signal);
-    this.#mark(a, b, head.offset);
+    this.#mark(new PieceComparison(a, b), head.offset, head.offset + length);
   }
 
   /** The bytes of one disk within the pairs; between them are zeros, as in the other disk. */
   #read(
     pairs: readonly Pair[],
     side: (pair: Pair) => ChainExtent | undefined,
-    offset: number,
     length: number,
-  ): Promise<Uint8Array> {
+  ): Promise<DiskPiece[]> {
     const extents: ChainExtent[] = [];
     for (const pair of pairs) {
       const extent = side(pair);
@@ -126,24 +127,23 @@ class RangeComparison {
       if (extent.kind === 'invalid') throw damaged(extent);
       extents.push(cutToPair(extent, pair));
     }
-    if (extents.length === 0) return Promise.resolve(new Uint8Array(length));
-    return readExtents(extents, offset, length, this.#options);
+    return readPieces(extents, length, this.#options);
   }
 
-  #mark(a: Uint8Array, b: Uint8Array, offset: number): void {
-    const { length } = a;
-    for (let at = 0; at < length;) {
-      const to = Math.min(length, alignDown(offset + at, SECTOR) + SECTOR - offset);
-      if (!isEqual(a, b, at, to)) this.#different(offset + at, to - at);
-      at = to;
+  #mark(both: PieceComparison, start: number, end: number): void {
+    for (let at = start; at < end;) {
+      const different = both.next(at, end);
+      if (different === undefined) return;
+      this.#different(different);
+      at = alignDown(different, SECTOR) + SECTOR;
     }
   }
 
-  /** A part of a sector that is different: in order, and at most twice of the same sector. */
-  #different(offset: number, length: number): void {
+  /** A sector in which something is different: in order, and at most twice the same. */
+  #different(offset: number): void {
     const longer = Math.max(this.#first.size, this.#second.size);
     const start = Math.max(this.#end, alignDown(offset, SECTOR));
-    const end = Math.min(longer, alignDown(offset + length - 1, SECTOR) + SECTOR);
+    const end = Math.min(longer, alignDown(offset, SECTOR) + SECTOR);
     if (end <= start) return;
     const report = this.#report;
     report.different += end - start;
@@ -181,9 +181,4 @@ export function isSamePlace({ first, second }: Pair, sameMedium?: SameMedium): b
     (first.packing ?? first.disk.codec) === (second.packing ?? second.disk.codec) &&
     first.unpackedLength === second.unpackedLength
   );
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array, from: number, to: number): boolean {
-  for (let at = from; at < to; at++) if (a[at] !== b[at]) return false;
-  return true;
 }

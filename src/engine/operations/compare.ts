@@ -6,7 +6,9 @@ import { blockStatus, runEnd } from './block-status.ts';
 import { mapChain, type ChainExtent } from './chain.ts';
 import type { CompareOutcome, CompareReport, CompareSide } from './compare-report.ts';
 import type { RunOptions } from './operation.ts';
-import { readExtents } from './read.ts';
+import type { DiskPiece } from './pieces.ts';
+import { readPieces } from './read.ts';
+import { PieceComparison } from './same-bytes.ts';
 import { pacer } from './yield.ts';
 
 export interface CompareOptions extends RunOptions {
@@ -170,20 +172,19 @@ class Comparison {
       this.#read(pairs, (pair) => pair.second),
     ]);
     throwIfCancelled(this.#options.signal);
-    const at = firstDifference(a, b, length);
-    if (at < 0) return undefined;
-    const place = offset + at;
+    const place = new PieceComparison(a, b).next(offset, offset + length);
+    if (place === undefined) return undefined;
     // Sectors count from where the run begins, as qemu-img counts them.
     const pair = pairs.findLast((one) => one.offset <= place);
     const start = pair?.offset ?? offset;
     return { kind: 'content', offset: place - ((place - start) % SECTOR) };
   }
 
-  /** The bytes of one disk from the first to the last pair; what lies between them is equal. */
+  /** What one disk has from the first to the last pair; what lies between them is equal. */
   #read(
     pairs: readonly Pair[],
     side: (pair: Pair) => ChainExtent | undefined,
-  ): Promise<Uint8Array> {
+  ): Promise<DiskPiece[]> {
     const offset = pairs[0]?.offset ?? 0;
     const tail = pairs.at(-1);
     const length = tail === undefined ? 0 : tail.offset + tail.length - offset;
@@ -192,8 +193,7 @@ class Comparison {
       const extent = side(pair);
       if (extent !== undefined && !isEmpty(extent)) extents.push(cutToPair(extent, pair));
     }
-    if (extents.length === 0) return Promise.resolve(new Uint8Array(length));
-    return readExtents(extents, offset, length, this.#options);
+    return readPieces(extents, length, this.#options);
   }
 
   /** A read failed: find which, in pieces as qemu-img reads them, and what differs before it. */
@@ -315,15 +315,4 @@ class Cursor {
       if (found !== undefined) return found;
     }
   }
-}
-
-/** Index of the first byte that differs, or -1. Both have `length` bytes. */
-function firstDifference(a: Uint8Array, b: Uint8Array, length: number): number {
-  const words = length >>> 2;
-  const x = new Int32Array(a.buffer, a.byteOffset, words);
-  const y = new Int32Array(b.buffer, b.byteOffset, words);
-  let word = 0;
-  while (word < words && x[word] === y[word]) word += 1;
-  for (let at = word * 4; at < length; at++) if (a[at] !== b[at]) return at;
-  return -1;
 }

@@ -5,6 +5,7 @@ import type { Disk } from '../formats/format.ts';
 import { readPartially } from '../storage/partial.ts';
 import { readPadded, type Storage } from '../storage/storage.ts';
 import { mapChain, type ChainExtent } from './chain.ts';
+import { PieceList, type DiskPiece } from './pieces.ts';
 import type { ReadOptions } from './read.ts';
 import { Salvage } from './salvage.ts';
 import { Transfer } from './transfer.ts';
@@ -12,6 +13,14 @@ import { Transfer } from './transfer.ts';
 /** Bytes, and the parts of them that nobody can read: those are zeros here, which means nothing. */
 export interface SeenBytes {
   bytes: Uint8Array<ArrayBuffer>;
+  unreadable: Unseen[];
+}
+
+/** The same without a copy: what lies between the pieces, and is not unreadable, is zeros. */
+export interface SeenPieces {
+  /** In guest order. */
+  pieces: DiskPiece[];
+  /** In guest order; no piece has any of it. */
   unreadable: Unseen[];
 }
 
@@ -55,17 +64,33 @@ export async function seeDisk(
 }
 
 /** As {@link seeDisk}, with the extents of the stretch (cut to it) already at hand. */
-export async function seeExtents(
+async function seeExtents(
   extents: readonly ChainExtent[],
   offset: number,
   length: number,
   options: ReadOptions = {},
 ): Promise<SeenBytes> {
+  const { pieces, unreadable } = await seePieces(extents, length, options);
   const bytes = new Uint8Array(length);
+  for (const piece of pieces) bytes.set(piece.bytes, piece.offset - offset);
+  return { bytes, unreadable };
+}
+
+/**
+ * Reads extents of a disk, `length` bytes from the first to the last of them. The buffers may hold
+ * more than the pieces, but not much more.
+ * @throws ImageError cancelled
+ */
+export async function seePieces(
+  extents: readonly ChainExtent[],
+  length: number,
+  options: ReadOptions = {},
+): Promise<SeenPieces> {
+  const list = new PieceList(length);
   const lost = new Salvage();
   const own = new InlinePool();
   const { pool = own, signal } = options;
-  const transfer = new Transfer((at, read) => bytes.set(read, at - offset), {
+  const transfer = new Transfer((at, bytes) => list.add(at, bytes), {
     ...{ pool, signal },
     lost: (loss) => lost.add(loss),
   });
@@ -78,7 +103,7 @@ export async function seeExtents(
   const unreadable = lost.report().losses.map(({ offset: at, length: size, reason, message }) => ({
     ...{ offset: at, length: size, reason, message },
   }));
-  return { bytes, unreadable };
+  return { pieces: list.inOrder(), unreadable };
 }
 
 /** Without what waits for a file or a passphrase: that is no damage, but cannot be read either. */

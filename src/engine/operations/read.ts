@@ -3,6 +3,7 @@ import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import type { Disk } from '../formats/format.ts';
 import type { ReadBelow } from '../formats/qcow2/edit/guest-writer.ts';
 import { mapChain, type ChainExtent } from './chain.ts';
+import { PieceList, type DiskPiece } from './pieces.ts';
 import { Transfer } from './transfer.ts';
 
 export interface ReadOptions {
@@ -60,4 +61,23 @@ export async function readExtents(
   await transfer.add(extents);
   await transfer.end();
   return target;
+}
+
+/**
+ * As {@link readExtents}, without a copy: what lies between the pieces is zeros. The buffers may
+ * hold more than the pieces, but not much more.
+ */
+export async function readPieces(
+  extents: readonly ChainExtent[],
+  length: number,
+  options: ReadOptions = {},
+): Promise<DiskPiece[]> {
+  const pieces = new PieceList(length);
+  const pool = options.pool ?? new InlinePool();
+  const transfer = new Transfer((at, bytes) => pieces.add(at, bytes), {
+    ...{ pool, signal: options.signal },
+  });
+  await transfer.add(extents);
+  await transfer.end();
+  return pieces.inOrder();
 }

@@ -1,4 +1,5 @@
 /** Finding byte patterns in memory. */
+import { NOT_THERE, PairFilter, TOO_MANY } from './search-filter.ts';
 
 /** A place where a pattern is. Bytes. */
 export interface Match {
@@ -28,6 +29,8 @@ export class Patterns {
   readonly #shifts: Uint16Array;
   /** In the only pattern, the byte that is likely the rarest; -1 for several, or either case. */
   readonly #rarest: number;
+  /** For all but the shortest. */
+  readonly #filter: PairFilter | undefined;
 
   /** @param patterns each of 1 to 65535 bytes */
   constructor(patterns: readonly Uint8Array[], ignoreCase: boolean) {
@@ -42,8 +45,11 @@ export class Patterns {
     this.longestZeros = zeros?.length ?? 0;
     this.#shifts = this.#shiftTable();
     const [only, another] = this.#patterns;
-    const isPlain = only !== undefined && another === undefined && !ignoreCase;
-    this.#rarest = isPlain ? rarestIn(only) : -1;
+    // Of a short one, a single byte is found faster than pairs.
+    const isSingle = another === undefined && !ignoreCase && this.shortest < 5;
+    this.#rarest = only !== undefined && isSingle ? rarestIn(only) : -1;
+    const isFiltered = only !== undefined && this.shortest >= 3;
+    this.#filter = isFiltered ? new PairFilter(this.#patterns, this.#folded) : undefined;
   }
 
   /**
@@ -51,8 +57,8 @@ export class Patterns {
    * is not there.
    */
   find(bytes: Uint8Array, from: number, until: number, take: Take): void {
-    if (this.#rarest < 0) this.#findAny(bytes, from, until, take);
-    else this.#findOne(bytes, from, until, take);
+    if (this.#rarest >= 0) this.#findOne(bytes, from, until, take);
+    else this.#findSeveral(bytes, from, until, take);
   }
 
   /** By the rarest byte, which the platform finds much faster than anything written here would. */
@@ -76,9 +82,42 @@ export class Patterns {
       vain += 1;
       // It is not rare here: each call costs more than looking at some bytes.
       if (vain * OFTEN > at - from + FEW) {
+        this.#findSeveral(bytes, at, until, take);
+        return;
+      }
+    }
+  }
+
+  #findSeveral(bytes: Uint8Array, from: number, until: number, take: Take): void {
+    const filter = this.#filter;
+    if (filter === undefined || until - from < SHORT) this.#findAny(bytes, from, until, take);
+    else this.#findFiltered(filter, bytes, from, until, take);
+  }
+
+  #findFiltered(
+    filter: PairFilter,
+    bytes: Uint8Array,
+    from: number,
+    until: number,
+    take: Take,
+  ): void {
+    filter.reset(from);
+    for (let at = from; at < until;) {
+      const found = filter.next(bytes, at, until);
+      if (found === NOT_THERE) return;
+      if (found === TOO_MANY) {
         this.#findAny(bytes, at, until, take);
         return;
       }
+      // Another may begin a bit earlier, or at the same place and be longer.
+      let start = Math.max(at, found - filter.reach);
+      let length = this.#lengthAt(bytes, start);
+      while (length === 0 && start < found) {
+        start += 1;
+        length = this.#lengthAt(bytes, start);
+      }
+      if (!take(start, length)) return;
+      at = start + length;
     }
   }
 
@@ -149,6 +188,9 @@ function foldTable(ignoreCase: boolean): Uint8Array {
 /** A byte comes often where it is met in vain every so many bytes; the first few do not count. */
 const OFTEN = 2048;
 const FEW = 16 * 1024;
+
+/** For so few bytes nothing is worth a preparation. */
+const SHORT = 256;
 
 /** What disks are full of, the worst last. */
 const COMMON = [...' etaoinsr', '\x01', '\xff', '\x00'].map((letter) => letter.charCodeAt(0));

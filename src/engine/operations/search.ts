@@ -4,7 +4,8 @@ import { ImageError, throwIfCancelled } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { RunOptions } from './operation.ts';
-import { seeExtents, seeFile, type SeenBytes } from './read-lenient.ts';
+import type { DiskPiece } from './pieces.ts';
+import { seeFile, seePieces, type SeenBytes, type SeenPieces } from './read-lenient.ts';
 import { Finder } from './search-finder.ts';
 import { Patterns, type Match } from './search-patterns.ts';
 import { stretches, windows, type Step, type Stretch } from './stretches.ts';
@@ -50,8 +51,8 @@ export async function searchDisk(disk: Disk, options: SearchOptions): Promise<Se
   const { from, to } = within(options, disk.size);
   try {
     const search = new Search(from, to, options);
-    return await search.of(stretches(disk, from, to), ({ offset, length, extents }) =>
-      seeExtents(extents, offset, length, { pool, signal }),
+    return await search.of(stretches(disk, from, to), ({ length, extents }) =>
+      seePieces(extents, length, { pool, signal }),
     );
   } finally {
     own.close();
@@ -64,8 +65,8 @@ export async function searchDisk(disk: Disk, options: SearchOptions): Promise<Se
  */
 export async function searchFile(file: Storage, options: SearchOptions): Promise<SearchReport> {
   const { from, to } = within(options, file.size);
-  return new Search(from, to, options).of(windows(from, to), ({ offset, length }) =>
-    seeFile(file, offset, length),
+  return new Search(from, to, options).of(windows(from, to), async ({ offset, length }) =>
+    asPieces(offset, await seeFile(file, offset, length)),
   );
 }
 
@@ -74,8 +75,24 @@ function within({ from, to }: SearchOptions, size: number): { from: number; to: 
   return { from: Math.max(0, Math.min(from, end)), to: end };
 }
 
+/** Without the bytes that cannot be read. */
+function asPieces(offset: number, { bytes, unreadable }: SeenBytes): SeenPieces {
+  if (unreadable.length === 0) return { pieces: [{ offset, bytes }], unreadable };
+  const pieces: DiskPiece[] = [];
+  let at = offset;
+  const addUntil = (end: number): void => {
+    if (end > at) pieces.push({ offset: at, bytes: bytes.subarray(at - offset, end - offset) });
+  };
+  for (const hole of unreadable) {
+    addUntil(hole.offset);
+    at = hole.offset + hole.length;
+  }
+  addUntil(offset + bytes.length);
+  return { pieces, unreadable };
+}
+
 /** A step under way. */
-type Coming = { stretch: Stretch; seen: Promise<SeenBytes> } | { zeros: number };
+type Coming = { stretch: Stretch; seen: Promise<SeenPieces> } | { zeros: number };
 
 class Search {
   readonly #options: SearchOptions;
@@ -100,7 +117,7 @@ class Search {
   /** Searches the steps in their order, while the next ones are read already. */
   async of(
     steps: AsyncIterable<Step> | Iterable<Step>,
-    read: (stretch: Stretch) => Promise<SeenBytes>,
+    read: (stretch: Stretch) => Promise<SeenPieces>,
   ): Promise<SearchReport> {
     const coming: Coming[] = [];
     let reading = 0;
@@ -140,19 +157,32 @@ class Search {
       await this.#advance(step.zeros);
       return;
     }
-    const { bytes, unreadable } = await orCancelled(step.seen, this.#options.signal);
-    const { offset, extents } = step.stretch;
-    this.#searched += bytes.length;
-    if (extents.length > 0) this.#searched += lengthOf(extents) - bytes.length;
-    let at = 0;
-    for (const hole of unreadable) {
-      await this.#feed(bytes.subarray(at, hole.offset - offset));
-      this.#searched -= hole.length;
-      this.#unreadable += hole.length;
-      await this.#advance(hole.length);
-      at = hole.offset - offset + hole.length;
+    const { pieces, unreadable } = await orCancelled(step.seen, this.#options.signal);
+    const { offset, length, extents } = step.stretch;
+    this.#searched += extents.length > 0 ? lengthOf(extents) : length;
+    let hole = 0;
+    const passUntil = async (end: number): Promise<void> => {
+      for (let next = unreadable[hole]; next !== undefined; next = unreadable[hole]) {
+        if (next.offset >= end) break;
+        await this.#zerosUntil(next.offset);
+        this.#searched -= next.length;
+        this.#unreadable += next.length;
+        await this.#advance(next.length);
+        hole += 1;
+      }
+      await this.#zerosUntil(end);
+    };
+    for (const piece of pieces) {
+      await passUntil(piece.offset);
+      await this.#feed(piece.bytes);
     }
-    await this.#feed(bytes.subarray(at));
+    await passUntil(offset + length);
+  }
+
+  async #zerosUntil(end: number): Promise<void> {
+    if (end <= this.#at || this.#finder.isFull) return;
+    this.#finder.zeros(this.#at, end - this.#at);
+    await this.#advance(end - this.#at);
   }
 
   async #feed(bytes: Uint8Array): Promise<void> {
