@@ -5,7 +5,8 @@ import { ImageError, throwIfCancelled } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { RunOptions } from './operation.ts';
-import { readExtents } from './read.ts';
+import type { DiskPiece } from './pieces.ts';
+import { readPieces } from './read.ts';
 import { stretches, windows, type Step, type Stretch } from './stretches.ts';
 import { pacer } from './yield.ts';
 
@@ -43,8 +44,8 @@ export async function checksumDisk(
   const own = options.pool === undefined ? new InlinePool() : undefined;
   const { signal, pool = own } = options;
   try {
-    return await new Digest(disk.size, options).of(stretches(disk), ({ offset, length, extents }) =>
-      readExtents(extents, offset, length, { pool, signal }),
+    return await new Digest(disk.size, options).of(stretches(disk), ({ length, extents }) =>
+      readPieces(extents, length, { pool, signal }),
     );
   } finally {
     own?.close();
@@ -59,13 +60,13 @@ export function checksumFile(
   file: Storage,
   options: ChecksumOptions = {},
 ): Promise<ChecksumReport> {
-  return new Digest(file.size, options).of(windows(0, file.size), ({ offset, length }) =>
-    readAll(file, offset, length),
-  );
+  return new Digest(file.size, options).of(windows(0, file.size), async ({ offset, length }) => [
+    { offset, bytes: await readAll(file, offset, length) },
+  ]);
 }
 
 /** A step under way. */
-type Coming = Promise<Uint8Array<ArrayBuffer>> | { zeros: number };
+type Coming = { stretch: Stretch; pieces: Promise<DiskPiece[]> } | { zeros: number };
 
 class Digest {
   readonly #algorithm: HashName;
@@ -87,7 +88,7 @@ class Digest {
   /** Digests the steps in their order, while the next ones are read already. */
   async of(
     steps: AsyncIterable<Step> | Iterable<Step>,
-    read: (stretch: Stretch) => Promise<Uint8Array<ArrayBuffer>>,
+    read: (stretch: Stretch) => Promise<DiskPiece[]>,
   ): Promise<ChecksumReport> {
     const coming: Coming[] = [];
     let reading = 0;
@@ -98,10 +99,10 @@ class Digest {
         coming.push(step);
         continue;
       }
-      const bytes = read(step);
+      const pieces = read(step);
       // Its failure is met where it is waited for; nobody may have come so far.
-      bytes.catch(() => undefined);
-      coming.push(bytes);
+      pieces.catch(() => undefined);
+      coming.push({ stretch: step, pieces });
       reading++;
       for (; reading > AHEAD; reading--) await this.#takeUntilBytes(coming);
     }
@@ -119,15 +120,22 @@ class Digest {
   }
 
   async #take(step: Coming): Promise<void> {
-    if ('zeros' in step) {
-      await this.#inPieces(step.zeros, (_, length) => {
-        this.#hasher.zeros(length);
+    if ('zeros' in step) return this.#zeros(step.zeros);
+    const { offset, length } = step.stretch;
+    let end = offset;
+    for (const { offset: start, bytes } of await step.pieces) {
+      await this.#zeros(start - end);
+      await this.#inPieces(bytes.length, (at, part) => {
+        this.#hasher.update(bytes.subarray(at, at + part));
       });
-      return;
+      end = start + bytes.length;
     }
-    const bytes = await step;
-    await this.#inPieces(bytes.length, (at, length) => {
-      this.#hasher.update(bytes.subarray(at, at + length));
+    await this.#zeros(offset + length - end);
+  }
+
+  #zeros(count: number): Promise<void> {
+    return this.#inPieces(count, (_, length) => {
+      this.#hasher.zeros(length);
     });
   }
 

@@ -5,9 +5,11 @@ import type { DiskPiece } from './pieces.ts';
 /** Index of the first byte in which two buffers of one length differ; the length where none does. */
 export function firstDifference(a: Uint8Array, b: Uint8Array): number {
   const { length } = a;
+  const lead = (4 - (a.byteOffset & 3)) & 3;
   // Words have to lie alike in both.
-  const lead = Math.min(length, (4 - (a.byteOffset & 3)) & 3);
-  if (((a.byteOffset ^ b.byteOffset) & 3) !== 0) return firstByte(a, b, 0, length);
+  if (length <= lead || ((a.byteOffset ^ b.byteOffset) & 3) !== 0) {
+    return firstByte(a, b, 0, length);
+  }
   const head = firstByte(a, b, 0, lead);
   if (head < lead) return head;
   const words = (length - lead) >>> 2;
