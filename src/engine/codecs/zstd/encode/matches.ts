@@ -1,166 +1,204 @@
 /**
- * Finding what occurred before: chains of places with the same four bytes, and a look at the next
- * places before one is taken («lazy matching»).
+ * Finding what occurred before: the last place of each eight bytes and of each five, and the recent
+ * offset one byte on, which is looked at first. The longer the match, the less it costs to name.
  */
+import { BLOCK_LIMIT } from '../bits.ts';
+
+/** A match shorter than this is hardly worth its sequence. */
+const MIN_MATCH = 4;
+/** Bits of the hashes of eight bytes; those of five have one bit less. */
+const LONG_BITS = 16;
+/** The same for contents up to so many bytes: the tables stay in the processor's first cache. */
+const LONG_BITS_SMALL = 14;
+const SMALL = 128 * 1024;
+/** The longer nothing is found, the larger the steps: one more byte each 2^this bytes. */
+const PATIENCE = 8;
+/** Bytes that are read at once at a place that is looked at, and at the one behind it. */
+const LOOK = 9;
+/** Places are counted on from content to content up to this, so that no table need be cleared. */
+const LAST_PLACE = 2 ** 30;
+
+/** Where each hash was seen last, counted from the first content on; 0: nowhere. */
+const longPlaces = new Int32Array(1 << LONG_BITS);
+const shortPlaces = new Int32Array(1 << (LONG_BITS - 1));
+let nextBase = 1;
 
 /** Sequences as columns: literals to copy, then a match. */
 export interface Sequences {
   count: number;
   readonly literals: Uint32Array;
   readonly matches: Uint32Array;
-  /** «Offset_Value»: 1 to 3 for one of the recent offsets, else the offset plus 3. */
+  /** «Offset_Value»: 1 for a recent offset, else the offset plus 3. */
   readonly offsets: Uint32Array;
 }
 
-const HASH_BITS = 15;
-/** A match shorter than this is hardly worth its sequence. */
-const MIN_MATCH = 4;
-/** A match this long is taken at once. */
-const GOOD_MATCH = 64;
-/** Places that are looked at for a match. */
-const DEPTH = 16;
+/** Sequences of a block at most. */
+export const MOST_SEQUENCES = BLOCK_LIMIT / MIN_MATCH + 1;
+const sequences: Sequences = {
+  count: 0,
+  literals: new Uint32Array(MOST_SEQUENCES),
+  matches: new Uint32Array(MOST_SEQUENCES),
+  offsets: new Uint32Array(MOST_SEQUENCES),
+};
 
-/** Finds matches in one content, block after block. Offsets reach back to its beginning. */
+function longHash(low: number, high: number, shift: number): number {
+  return (Math.imul(low, 0x9e3779b1) + Math.imul(high, 0x85ebca77)) >>> shift;
+}
+
+function shortHash(low: number, high: number, shift: number): number {
+  return (Math.imul(low, 0x9e3779b1) + (Math.imul(high, 0x27d4eb2f) << 24)) >>> (shift + 1);
+}
+
+/** Finds matches in one content, block after block. Only one is at work at any time. */
 export class MatchFinder {
-  /** The three recent offsets. */
-  readonly recent: [number, number, number] = [1, 4, 8];
-  readonly #bytes: Uint8Array;
+  /** The two most recent offsets. */
+  recent = 1;
+  second = 4;
   readonly #view: DataView;
-  readonly #heads = new Int32Array(1 << HASH_BITS).fill(-1);
-  readonly #previous: Int32Array;
-  /** Places before this one are in the chains. */
-  #entered = 0;
-  #found = 0;
+  readonly #base: number;
+  /** What is left of a hash of 32 bits. */
+  readonly #shift: number;
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#previous = new Int32Array(bytes.length);
+  constructor(view: DataView) {
+    if (nextBase + view.byteLength > LAST_PLACE) {
+      longPlaces.fill(0);
+      shortPlaces.fill(0);
+      nextBase = 1;
+    }
+    this.#view = view;
+    this.#base = nextBase;
+    this.#shift = 32 - (view.byteLength > SMALL ? LONG_BITS : LONG_BITS_SMALL);
+    nextBase += view.byteLength;
   }
 
-  /** The sequences of `bytes[start..end)`; what is behind the last match is left as literals. */
+  /**
+   * The sequences of the bytes from `start` to `end`, valid until the next call; what is behind the
+   * last match is left as literals.
+   */
   find(start: number, end: number): Sequences {
-    const most = Math.ceil((end - start) / MIN_MATCH) + 1;
-    const sequences: Sequences = {
-      count: 0,
-      literals: new Uint32Array(most),
-      matches: new Uint32Array(most),
-      offsets: new Uint32Array(most),
-    };
-    const limit = end - 8;
+    const view = this.#view;
+    const base = this.#base;
+    const shift = this.#shift;
+    const limit = end - LOOK;
+    let { recent } = this;
     let anchor = start;
+    sequences.count = 0;
     for (let at = start; at < limit;) {
-      let length = this.#search(at, end, anchor);
-      if (length === 0) {
-        // The longer nothing is found, the larger the steps: what cannot be packed is passed fast.
-        at += 1 + ((at - anchor) >>> 8);
-        continue;
-      }
-      let offset = this.#found;
-      while (length < GOOD_MATCH && at + 1 < limit) {
-        const next = this.#search(at + 1, end, anchor);
-        const gain = worth(next, this.#found) - worth(length, offset);
-        if (next === 0 || gain <= 4) break;
+      const low = view.getInt32(at, true);
+      const high = view.getInt32(at + 4, true);
+      const long = longHash(low, high, shift);
+      const short = shortHash(low, high, shift);
+      let place = (longPlaces[long] as number) - base;
+      const shortPlace = (shortPlaces[short] as number) - base;
+      longPlaces[long] = shortPlaces[short] = base + at;
+      let length: number;
+      const seen = at;
+      if (
+        at + 1 >= recent &&
+        view.getInt32(at + 1 - recent, true) === view.getInt32(at + 1, true)
+      ) {
         at += 1;
-        length = next;
-        offset = this.#found;
+        length = matchLength(view, at + 4, at + 4 - recent, end) - at;
+        add(at - anchor, length, 1);
+      } else {
+        if (
+          place >= 0 &&
+          view.getInt32(place, true) === low &&
+          view.getInt32(place + 4, true) === high
+        ) {
+          length = matchLength(view, at + 8, place + 8, end) - at;
+        } else if (shortPlace >= 0 && view.getInt32(shortPlace, true) === low) {
+          const after = this.#longNext(at + 1);
+          place = after < 0 ? shortPlace : after;
+          if (after >= 0) at += 1;
+          length = matchLength(view, at + 4, place + 4, end) - at;
+        } else {
+          at += 1 + ((at - anchor) >>> PATIENCE);
+          continue;
+        }
+        const offset = at - place;
+        while (at > anchor && place > 0 && view.getUint8(at - 1) === view.getUint8(place - 1)) {
+          at -= 1;
+          place -= 1;
+          length += 1;
+        }
+        const isRecent = offset === recent && at > anchor;
+        add(at - anchor, length, isRecent ? 1 : offset + 3);
+        if (!isRecent) {
+          this.second = recent;
+          recent = offset;
+        }
       }
-      while (at > anchor && at > offset && this.#bytes[at - 1] === this.#bytes[at - 1 - offset]) {
-        at -= 1;
-        length += 1;
-      }
-      this.#add(sequences, at - anchor, length, offset);
       at += length;
+      if (at < limit) {
+        this.#enter(seen + 2);
+        this.#enter(at - 2);
+        this.recent = recent;
+        at = this.#again(at, limit, end);
+        ({ recent } = this);
+      }
       anchor = at;
     }
+    this.recent = recent;
     return sequences;
   }
 
-  #add(sequences: Sequences, literals: number, length: number, offset: number): void {
-    const { count } = sequences;
-    sequences.literals[count] = literals;
-    sequences.matches[count] = length;
-    sequences.offsets[count] = this.#offsetValue(offset, literals === 0);
-    sequences.count = count + 1;
-  }
-
-  /** 3.1.1.5: recent offsets have short names; without literals before it the first is not one. */
-  #offsetValue(offset: number, isBare: boolean): number {
-    const [first, second, third] = this.recent;
-    const names = isBare ? [second, third, first - 1] : [first, second, third];
-    const index = names.indexOf(offset);
-    const place = index < 0 ? -1 : index + (isBare ? 1 : 0);
-    if (place === 1) this.#setRecent(second, first, third);
-    else if (place !== 0) this.#setRecent(offset, first, second);
-    return index < 0 ? offset + 3 : index + 1;
-  }
-
-  #setRecent(first: number, second: number, third: number): void {
-    this.recent[0] = first;
-    this.recent[1] = second;
-    this.recent[2] = third;
-  }
-
-  /** The best match at `at`: its length, 0 for none; its offset is in `#found`. */
-  #search(at: number, end: number, anchor: number): number {
+  /** Directly behind a match, the offset before its own is named by the shortest name. */
+  #again(from: number, limit: number, end: number): number {
     const view = this.#view;
-    const wanted = view.getInt32(at, true);
-    let best = 0;
-    let bestWorth = 0;
-    const recent = this.recent[at === anchor ? 1 : 0];
-    if (recent > 0 && at >= recent && view.getInt32(at - recent, true) === wanted) {
-      best = this.#matchLength(at, at - recent, end);
-      bestWorth = worth(best, 1);
-      this.#found = recent;
-      if (best >= GOOD_MATCH) return best;
-    }
-    this.#enter(at);
-    let place = this.#previous[at] as number;
-    for (let depth = 0; place >= 0 && depth < DEPTH; depth++) {
-      // Only what is longer than the best so far is worth measuring.
-      const isLonger = this.#bytes[place + best] === this.#bytes[at + best];
-      if (isLonger && view.getInt32(place, true) === wanted) {
-        const length = this.#matchLength(at, place, end);
-        const value = worth(length, at - place);
-        if (value > bestWorth) {
-          best = length;
-          bestWorth = value;
-          this.#found = at - place;
-          if (length >= GOOD_MATCH) break;
-        }
-      }
-      place = this.#previous[place] as number;
-    }
-    return best;
-  }
-
-  #matchLength(at: number, place: number, end: number): number {
-    const bytes = this.#bytes;
-    const view = this.#view;
-    let length = MIN_MATCH;
+    let at = from;
     while (
-      at + length + 4 <= end &&
-      view.getInt32(at + length, true) === view.getInt32(place + length, true)
+      at < limit &&
+      at >= this.second &&
+      view.getInt32(at, true) === view.getInt32(at - this.second, true)
     ) {
-      length += 4;
+      const offset = this.second;
+      this.second = this.recent;
+      this.recent = offset;
+      const stop = matchLength(view, at + 4, at + 4 - offset, end);
+      this.#enter(at);
+      add(0, stop - at, 1);
+      at = stop;
     }
-    while (at + length < end && bytes[at + length] === bytes[place + length]) length += 1;
-    return length;
+    return at;
   }
 
-  /** Puts the places up to and with `at` into their chains. */
-  #enter(at: number): void {
+  /** Where the eight bytes at `at` were seen; negative: nowhere. */
+  #longNext(at: number): number {
     const view = this.#view;
-    for (let place = this.#entered; place <= at; place++) {
-      const hash = Math.imul(view.getInt32(place, true), 0x9e3779b1) >>> (32 - HASH_BITS);
-      this.#previous[place] = this.#heads[hash] as number;
-      this.#heads[hash] = place;
-    }
-    if (at >= this.#entered) this.#entered = at + 1;
+    const low = view.getInt32(at, true);
+    const high = view.getInt32(at + 4, true);
+    const hash = longHash(low, high, this.#shift);
+    const place = (longPlaces[hash] as number) - this.#base;
+    longPlaces[hash] = this.#base + at;
+    if (place < 0 || view.getInt32(place, true) !== low) return -1;
+    return view.getInt32(place + 4, true) === high ? place : -1;
+  }
+
+  #enter(at: number): void {
+    const low = this.#view.getInt32(at, true);
+    const high = this.#view.getInt32(at + 4, true);
+    longPlaces[longHash(low, high, this.#shift)] = this.#base + at;
+    shortPlaces[shortHash(low, high, this.#shift)] = this.#base + at;
   }
 }
 
-/** What a match saves, roughly, in quarters of a byte: near ones take fewer bits to name. */
-function worth(length: number, offset: number): number {
-  return length === 0 ? 0 : length * 4 - (31 - Math.clz32(offset + 1));
+function add(literals: number, match: number, offset: number): void {
+  const { count } = sequences;
+  sequences.literals[count] = literals;
+  sequences.matches[count] = match;
+  sequences.offsets[count] = offset;
+  sequences.count = count + 1;
+}
+
+/** Where what is the same from `at` and from `place` on ends, seen from `at`. */
+function matchLength(view: DataView, at: number, place: number, end: number): number {
+  const back = at - place;
+  let to = at;
+  for (const last = end - 4; to <= last; to += 4) {
+    const different = view.getInt32(to, true) ^ view.getInt32(to - back, true);
+    if (different !== 0) return to + ((31 - Math.clz32(different & -different)) >>> 3);
+  }
+  while (to < end && view.getUint8(to) === view.getUint8(to - back)) to += 1;
+  return to;
 }
