@@ -3,7 +3,7 @@ import type { CodecPool } from '../codecs/pool.ts';
 
 /** Bytes of the sample: a part of the file, but not less than this where there is so much. */
 const LEAST = 8 * 1024 * 1024;
-const SHARE = 1 / 64;
+const SHARE = 1 / 128;
 const MOST = 16 * 1024 * 1024;
 /** Of one piece: packing a cluster of 2 MiB takes too long at once. */
 const PIECE = 64 * 1024;
