@@ -281,6 +281,7 @@ export { forgetJournal, recover, type JournalPlace, type Recovery } from './stor
 export { applyPatch, openPatch, type PatchFile } from './storage/patch-file.ts';
 export type { PatchHeader, PatchKind } from './storage/patch-layout.ts';
 export { BlobStorage } from './storage/blob.ts';
+export { giveBuffer, takeBuffer } from './storage/buffers.ts';
 export { PassingStorage } from './storage/passing.ts';
 export { MemoryStorage } from './storage/memory.ts';
 export { OpfsStorage } from './storage/opfs.ts';

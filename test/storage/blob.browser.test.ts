@@ -3,7 +3,13 @@ import { ImageError } from '../../src/engine/errors.ts';
 import { BlobStorage } from '../../src/engine/storage/blob.ts';
 import { OverlayStorage } from '../../src/engine/storage/overlay.ts';
 import { Scratch } from './browser-files.ts';
-import { describeReading, describeReadOnly, describeWriting, pattern } from './conformance.ts';
+import {
+  describeReading,
+  describeReadOnly,
+  describeWriting,
+  expectBytes,
+  pattern,
+} from './conformance.ts';
 
 const scratch = new Scratch('blob');
 beforeAll(() => scratch.clear());
@@ -42,6 +48,33 @@ const overlay = {
 };
 describeReading(overlay);
 describeWriting(overlay);
+
+describe('file on disk: one piece behind the other', () => {
+  it('comes from a stream and is what is in the file', async () => {
+    const content = pattern(20 * 2 ** 20 + 99);
+    const storage = await disk.make(content);
+    const length = 2 ** 20 + 512;
+    for (let at = 0; at < content.length; at += length + 70_000) {
+      const end = Math.min(content.length, at + length);
+      const bytes = await storage.take(at, end - at);
+      expectBytes(bytes, content.subarray(at, end));
+      storage.recycle(bytes);
+    }
+    await storage.close();
+  });
+
+  it('notices that the real file has another content by now', async () => {
+    const handle = await scratch.file(pattern(20 * 2 ** 20), 'long');
+    const storage = new BlobStorage(await handle.getFile());
+    for (let at = 0; at < 12; at++) await storage.take(at * 2 ** 20, 2 ** 20);
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    await scratch.file(pattern(500), 'long');
+    const readOn = async (): Promise<void> => {
+      for (let at = 12; at < 20; at++) await storage.take(at * 2 ** 20, 2 ** 20);
+    };
+    expect((await failure(readOn())).code).toBe('file-changed');
+  });
+});
 
 /** A blob whose reads end as `answer` says, in turn; the last one again and again. */
 function stubborn(size: number, answers: (() => Promise<ArrayBuffer>)[]): Blob {

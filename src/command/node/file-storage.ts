@@ -15,7 +15,7 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import { promisify } from 'node:util';
-import { ImageError, type Storage } from '../../engine/index.ts';
+import { giveBuffer, ImageError, type Storage, takeBuffer } from '../../engine/index.ts';
 import { NOT_REGULAR } from '../host.ts';
 import { openFailure, readFailure, writeFailure } from './errno.ts';
 
@@ -107,6 +107,18 @@ export class FileStorage implements Storage {
       throw readFailure(this.name, offset, target.length, error);
     }
     return done;
+  }
+
+  async take(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const there = Math.max(0, Math.min(length, this.#size - offset));
+    const bytes = new Uint8Array(takeBuffer(there), 0, there);
+    // Behind the end of a file that somebody has cut meanwhile are zeros, and not what was in there.
+    const count = await this.read(offset, bytes);
+    return bytes.fill(0, count);
+  }
+
+  recycle(bytes: Uint8Array<ArrayBuffer>): void {
+    giveBuffer(bytes.buffer);
   }
 
   async write(offset: number, source: Uint8Array): Promise<void> {

@@ -115,16 +115,23 @@ export function* writtenParts(
   }
 }
 
+const SECTOR_WORDS = SECTOR / 4;
+
 /** Which sectors of a buffer are zeros. */
 class SectorRuns {
   readonly count: number;
   readonly #bytes: Uint8Array;
+  /** The same as words, as far as it goes: a view for each sector would cost more than the look. */
+  readonly #words: Int32Array;
   readonly #first: number;
   readonly #unit: number;
 
   /** @param unit sectors; a power of two is what counts of it */
   constructor(bytes: Uint8Array, first: number, unit: number) {
     this.#bytes = bytes;
+    const isAligned = bytes.byteOffset % 4 === 0;
+    const words = isAligned ? Math.floor(bytes.length / SECTOR) * SECTOR_WORDS : 0;
+    this.#words = new Int32Array(bytes.buffer, isAligned ? bytes.byteOffset : 0, words);
     this.#first = first;
     this.#unit = 2 ** Math.floor(Math.log2(unit));
     this.count = Math.ceil(bytes.length / SECTOR);
@@ -143,6 +150,13 @@ class SectorRuns {
   }
 
   #isZero(sector: number): boolean {
-    return isZero(this.#bytes.subarray(sector * SECTOR, (sector + 1) * SECTOR));
+    const words = this.#words;
+    const end = (sector + 1) * SECTOR_WORDS;
+    if (end > words.length) {
+      return isZero(this.#bytes.subarray(sector * SECTOR, (sector + 1) * SECTOR));
+    }
+    let at = sector * SECTOR_WORDS;
+    while (at < end && words[at] === 0) at++;
+    return at === end;
   }
 }

@@ -17,7 +17,7 @@ import { PackedWrites, pipeline, readWindow, WINDOW, windows } from './convert-w
 import { stretchesOf, type ReadOrder, type Scattered } from './file-order.ts';
 import type { RunOptions } from './operation.ts';
 import type { Loss } from './salvage.ts';
-import { Lanes, Transfer } from './transfer.ts';
+import { Lanes, recycle, Transfer } from './transfer.ts';
 import { yieldToEvents } from './yield.ts';
 import { isZero } from './zeros.ts';
 
@@ -40,6 +40,12 @@ export interface ConvertQcow2Options extends RunOptions {
    */
   order?: ReadOrder | undefined;
   pool?: CodecPool | undefined;
+}
+
+/** Memory that contents lie in, and what it was read from. */
+interface Read {
+  storage: Storage;
+  bytes: Uint8Array<ArrayBuffer>;
 }
 
 /** The same with a pool, which is there from here on. */
@@ -179,9 +185,26 @@ class Copy {
     const { pool, signal } = this.#options;
     return pipeline(
       windows(copyChunks(source, batches, from)),
-      (window) => readWindow(window, { pool, signal, lost: this.#losing(source) }),
-      (window, contents) => this.#write(window, contents, start),
+      async (window) => {
+        const reads: Read[] = [];
+        const used = (storage: Storage, bytes: Uint8Array<ArrayBuffer>): void => {
+          reads.push({ storage, bytes });
+        };
+        const lost = this.#losing(source);
+        return { reads, contents: await readWindow(window, { pool, signal, lost, used }) };
+      },
+      async (window, { contents, reads }) => {
+        await this.#write(window, contents, start);
+        this.#recycle(reads);
+      },
     );
+  }
+
+  /** The memory of a window serves again when all that was begun until now is written. */
+  #recycle(reads: readonly Read[]): void {
+    void this.#lanes.settled().then(() => {
+      for (const { storage, bytes } of reads) recycle(storage, bytes);
+    });
   }
 
   async #addScattered(source: Disk, start: number, stretch: Scattered): Promise<void> {

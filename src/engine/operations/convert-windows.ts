@@ -81,22 +81,34 @@ export async function* windows<Piece extends Chunk>(
   if (window.length > 0) yield window;
 }
 
-/** The content of the chunks that hold data, in their order. */
+/**
+ * The content of the chunks that hold data, in their order.
+ * @param options `used` takes the memory in which some of the contents lie: they are not to be
+ * looked at any more when it is recycled
+ */
 export async function readWindow(
   window: readonly Chunk[],
-  options: Pick<TransferOptions, 'pool' | 'signal' | 'lost'>,
+  options: Pick<TransferOptions, 'pool' | 'signal' | 'lost' | 'used'>,
 ): Promise<Uint8Array<ArrayBuffer>[]> {
   const chunks = window.filter(({ data }) => data);
-  const contents = chunks.map(({ length }) => new Uint8Array(length));
+  const contents: (Uint8Array<ArrayBuffer> | undefined)[] = chunks.map(() => undefined);
   const transfer = new Transfer((at, bytes) => {
     const index = chunkAt(chunks, at);
-    contents[index]?.set(bytes, at - (chunks[index] as Chunk).offset);
+    const chunk = chunks[index] as Chunk;
+    if (bytes.length === chunk.length && isPlain(chunk)) contents[index] = bytes;
+    else (contents[index] ??= new Uint8Array(chunk.length)).set(bytes, at - chunk.offset);
   }, options);
   const extents: ChainExtent[] = [];
   for (const chunk of chunks) for (const extent of chunk.extents) extents.push(extent);
   await transfer.add(extents);
   await transfer.end();
-  return contents;
+  return contents.map((bytes, index) => bytes ?? new Uint8Array((chunks[index] as Chunk).length));
+}
+
+/** Whether a chunk is read as it lies in the file: then it need not be put together. */
+function isPlain({ extents }: Chunk): boolean {
+  const [only] = extents;
+  return only?.kind === 'data' && only.disk.cipher === undefined;
 }
 
 /** Index of the chunk that holds a guest offset (bytes); one does. */

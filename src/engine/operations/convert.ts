@@ -8,7 +8,7 @@ import { inFileOrder, type ReadOrder } from './file-order.ts';
 import type { Range } from './finding.ts';
 import type { RunOptions } from './operation.ts';
 import type { Salvage } from './salvage.ts';
-import { Transfer } from './transfer.ts';
+import { recycle, Transfer } from './transfer.ts';
 import { yieldToEvents } from './yield.ts';
 import { nonZeroRuns } from './zeros.ts';
 
@@ -122,6 +122,7 @@ async function copy(
     {
       pool,
       signal: options.signal,
+      used: recycle,
       onBytes: (bytes) => {
         copied += bytes;
         report();

@@ -27,6 +27,16 @@ export interface TransferOptions {
   onBytes?: ((bytes: number) => void) | undefined;
   /** Takes what cannot be read; without it, the first such place ends the work. */
   lost?: ((loss: Loss) => Promise<void> | void) | undefined;
+  /**
+   * Takes the memory of a read when the sink was given all of it: to be recycled as soon as nobody
+   * looks at it. Without it, that is left to the garbage collector.
+   */
+  used?: ((storage: Storage, bytes: Uint8Array<ArrayBuffer>) => void) | undefined;
+}
+
+/** {@link TransferOptions.used} where the sink keeps nothing beyond its promise. */
+export function recycle(storage: Storage, bytes: Uint8Array<ArrayBuffer>): void {
+  storage.recycle?.(bytes);
 }
 
 /** A piece of a file and where its content goes. */
@@ -46,12 +56,14 @@ interface Job extends Request<Part> {
   readonly cipher?: Cipher | undefined;
 }
 
-/** Bytes of one read of data. */
+/** Bytes of one read of data, as a rule. */
 const DATA_READ = 8 * 1024 * 1024;
+/** The same where memory serves again and reads that follow each other are one stream. */
+const STREAMED_READ = 2 * 1024 * 1024;
 /** Unpacked bytes of one batch for the pool. */
 const BATCH_BYTES = 2 * 1024 * 1024;
 /** Reads under way at once. */
-const AT_ONCE = 3;
+const AT_ONCE = 4;
 /** In compressed images neighbours follow closely; a longer gap means another batch. */
 const PACKED_GAP = 64 * 1024;
 
@@ -83,6 +95,11 @@ export class Lanes {
   async end(): Promise<void> {
     await Promise.all(this.#running);
     this.#rethrow();
+  }
+
+  /** Waits until all that was started until now is done or has failed. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#running);
   }
 
   #rethrow(): void {
@@ -140,6 +157,7 @@ export class Transfer {
     if (job.compressed) await this.#unpack(await this.#intact(job, holes), bytes);
     else if (job.cipher !== undefined) await this.#decrypt(job, job.cipher, bytes, holes);
     else await this.#copy(job, bytes, holes);
+    this.#options.used?.(job.storage, bytes);
   }
 
   /** Behind the end of the file is nothing but zeros, as QEMU has it. */
@@ -320,11 +338,11 @@ function* plan(extents: readonly ChainExtent[]): Generator<Job> {
     if (extent.unknown) throw unreadable(extent, missing(extent));
     if (extent.kind === 'invalid') throw unreadable(extent, 'data-unaligned');
     if (extent.kind === 'compressed') addPacked(partsOf(packed, extent), extent);
-    else if (extent.kind === 'data' && extent.length >= DATA_READ) yield* cutData(extent);
+    else if (extent.kind === 'data' && extent.length >= readSize(extent.storage)) yield* cutData(extent);
     else if (extent.kind === 'data') partsOf(data, extent).push(dataPart(extent));
   }
   for (const { storage, disk, parts } of data) {
-    for (const request of coalesce(sortParts(parts), DATA_READ)) {
+    for (const request of coalesce(sortParts(parts), readSize(storage))) {
       yield { ...request, storage, compressed: false, cipher: disk.cipher };
     }
   }
@@ -334,6 +352,11 @@ function* plan(extents: readonly ChainExtent[]): Generator<Job> {
       for (const piece of split(request, most)) yield { ...piece, storage, compressed: true };
     }
   }
+}
+
+/** Bytes of one read of data. */
+function readSize(storage: Storage): number {
+  return storage.recycle === undefined ? DATA_READ : STREAMED_READ;
 }
 
 /** Chains are short and their runs come in stretches: the group wanted is mostly the last one. */
@@ -359,9 +382,10 @@ function partsOf(groups: Group[], extent: ChainExtent): Part[] {
 function* cutData(extent: ChainExtent): Generator<Job> {
   const { storage, disk } = extent;
   const whole = dataPart(extent);
-  for (let done = 0; done < whole.length; done += DATA_READ) {
+  const most = readSize(storage);
+  for (let done = 0; done < whole.length; done += most) {
     const offset = whole.offset + done;
-    const length = Math.min(DATA_READ, whole.length - done);
+    const length = Math.min(most, whole.length - done);
     const pieces = [{ offset, length, guestOffset: whole.guestOffset + done, extent }];
     yield { offset, length, pieces, storage, compressed: false, cipher: disk.cipher };
   }

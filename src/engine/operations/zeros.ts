@@ -5,11 +5,15 @@ export function isZero(bytes: Uint8Array): boolean {
   return firstNonZero(bytes, 0) === bytes.length;
 }
 
+/** Looked at one by one first: most data has something in its first bytes. */
+const FIRST_BYTES = 16;
+
 /** Index of the first byte at or behind `from` that is not zero; the length where all are. */
 export function firstNonZero(bytes: Uint8Array, from: number): number {
   const { length } = bytes;
   let at = from;
-  const head = Math.min(length, at + ((8 - ((bytes.byteOffset + at) & 7)) & 7));
+  const skew = (8 - ((bytes.byteOffset + at) & 7)) & 7;
+  const head = Math.min(length, at + FIRST_BYTES + skew);
   while (at < head && bytes[at] === 0) at += 1;
   if (at < head || at === length) return at;
   const words = (length - at) >>> 3;

@@ -41,6 +41,12 @@ export interface Storage {
   take?(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
 
   /**
+   * Takes back what {@link take} or {@link readPadded} brought, when nobody looks at any part of it
+   * any more: its memory serves for other reads then. To be called once, or not at all.
+   */
+  recycle?(bytes: Uint8Array<ArrayBuffer>): void;
+
+  /**
    * Does many reads as one request, where the medium gains by it: each as {@link read} would, but
    * what lies behind the end is left as it is. Not for more than some MiB at a time.
    */
