@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { zstdCluster } from '../../src/engine/codecs/zstd/encode/frame-encoder.ts';
+import { MatchFinder } from '../../src/engine/codecs/zstd/encode/matches.ts';
 import { unzstdCluster } from '../../src/engine/codecs/zstd/frame.ts';
 
 function expectBack(cluster: Uint8Array): Uint8Array | undefined {
@@ -73,6 +74,20 @@ describe('what the zstd encoder packs', () => {
     crypto.getRandomValues(cluster.subarray(131072, 131072 + 65536));
     crypto.getRandomValues(cluster.subarray(131072 + 65536, 262144));
     expect(expectBack(cluster)).toBeDefined();
+  });
+
+  it('of clusters of all sizes in turns, and of more than the places that it counts', () => {
+    const text = new Uint8Array(2 ** 18);
+    for (let at = 0; at < text.length; at++) text[at] = 97 + (((at * at) >>> 7) % 23);
+    const turn = (): void => {
+      for (const bits of [18, 9, 16, 12]) {
+        expect(expectBack(text.subarray(0, 2 ** bits))).toBeDefined();
+      }
+    };
+    turn();
+    const content = new DataView(new ArrayBuffer(2 ** 21));
+    for (let places = 0; places <= 2 ** 30; places += content.byteLength) new MatchFinder(content);
+    turn();
   });
 
   it('with literals of every number of different bytes', () => {
