@@ -7,6 +7,7 @@ import {
   convertToQcow2,
   convertToRaw,
   ImageError,
+  packingIn,
   sizeFor,
   vmfsDescriptor,
   writeOva,
@@ -15,6 +16,7 @@ import {
   type CodecPool,
   type Destination,
   type HasherFactory,
+  type PackingStyle,
 } from '../engine/index.ts';
 import type { Disk, NewFiles } from '../engine/formats/format.ts';
 import type { ReadOrder } from '../engine/operations/file-order.ts';
@@ -42,6 +44,8 @@ export interface MakeOptions {
   /** Of the result: files beside it are called after it. */
   readonly name: string;
   readonly pool?: CodecPool | undefined;
+  /** What clusters packed by zlib are to be like; those of qemu-img where it is not given. */
+  readonly packing?: PackingStyle | undefined;
   readonly hasher?: HasherFactory | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly progress?: ((progress: Progress) => void) | undefined;
@@ -109,17 +113,18 @@ async function makeQcow2(
   disks: readonly Disk[],
   { main }: NewFiles,
   { options, compress }: ImageWish,
-  { pool, signal, progress, order }: MakeOptions,
+  { pool, packing, signal, progress, order }: MakeOptions,
 ): Promise<MadeImage> {
   const image = await qcow2Options(withoutHost(signal), valuesOf(options, CREATION_TYPES.qcow2));
-  return convertToQcow2(disks, main, { image, compress, pool, signal, progress, order });
+  const how = { compress, packing, pool, signal, progress, order };
+  return convertToQcow2(disks, main, { image, ...how });
 }
 
 async function makeForeign(
   disks: readonly Disk[],
   files: NewFiles,
   { wish, size }: { wish: ImageWish; size: number },
-  { name, pool, signal, progress }: MakeOptions,
+  { name, pool, packing, signal, progress }: MakeOptions,
 ): Promise<MadeImage> {
   const format = await targetFormat(wish.format);
   if (format === undefined) throw new OptionFault(`making ${wish.format} images`);
@@ -132,7 +137,8 @@ async function makeForeign(
   if (compress && writer.packing === undefined) {
     throw new OptionFault(`packing ${wish.format} images`);
   }
-  const { clusterSize, packing: codec = 'zlib' } = writer;
+  const { clusterSize } = writer;
+  const codec = packingIn(packing, writer.packing ?? 'zlib');
   const report = await convertInto(disks, writer, {
     ...{ clusterSize, codec, compress, pool, signal, progress },
     targetIsZero: writer.noiseAtFirst !== true,

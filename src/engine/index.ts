@@ -12,7 +12,12 @@ export {
 } from './codecs/hash.ts';
 export { inflateCluster } from './codecs/inflate.ts';
 export { InlinePool, unpackBatch } from './codecs/pool.ts';
-export type { Packing, WritablePacking } from './codecs/packing.ts';
+export {
+  packingIn,
+  type Packing,
+  type PackingStyle,
+  type WritablePacking,
+} from './codecs/packing.ts';
 export type * from './codecs/pool.ts';
 export { offerUnpacker, type Unpacker } from './codecs/unpackers.ts';
 export {

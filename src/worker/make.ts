@@ -56,8 +56,9 @@ function make(
   goal: Goal,
   { signal, progress }: JobContext,
 ): Promise<{ size: number; copied: number }> {
-  const order = 'auto' as const;
-  const options = { name: files.name, pool: codecPool(), signal, progress, order };
+  // What comes out is compared with the source, not with qemu-img's files: the bytes are ours.
+  const how = { order: 'auto', packing: 'fast' } as const;
+  const options = { ...how, name: files.name, pool: codecPool(), signal, progress };
   if (goal.kind === 'destination') {
     return makeFor(disk, files, destinationFor(goal), options);
   }

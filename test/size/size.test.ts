@@ -35,7 +35,7 @@ const BUDGET = {
   /** What both of these load: writing into qcow2, repair (half of it), journals and patches. */
   // Rebuilding a lost header is a part of it, too.
   editing: 40_000,
-  /** The codecs' workers, started by the engine's: decoders, and pako and our zstd encoder. */
+  /** The codecs' workers, started by the engine's: decoders, and our encoders of deflate and zstd. */
   codecWorker: 20_000,
 };
 

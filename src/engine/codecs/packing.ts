@@ -9,5 +9,19 @@
 export type Packing =
   'zlib' | 'zstd' | 'zlib-stream' | 'zlib-grain' | 'bzip2' | 'lzfse' | 'lzma' | 'adc';
 
-/** Those that clusters can be packed by, not only unpacked. */
-export type WritablePacking = 'zlib' | 'zstd' | 'zlib-stream';
+/** How clusters can be packed. `zlib-fast` is read as `zlib`, and faster to make. */
+export type WritablePacking = 'zlib' | 'zlib-fast' | 'zstd' | 'zlib-stream';
+
+/**
+ * What zlib's clusters are to be like: byte for byte those of qemu-img, or whatever every reader
+ * takes and is fast to make.
+ */
+export type PackingStyle = 'identical' | 'fast';
+
+/** What packs in a style. Only zlib's clusters have several. */
+export function packingIn(
+  style: PackingStyle | undefined,
+  codec: WritablePacking,
+): WritablePacking {
+  return style === 'fast' && codec === 'zlib' ? 'zlib-fast' : codec;
+}

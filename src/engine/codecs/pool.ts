@@ -1,6 +1,6 @@
 import { ImageError } from '../errors.ts';
 import { yieldToEvents } from '../yield.ts';
-import { deflateCluster, deflateStream } from './deflate.ts';
+import { deflateCluster, deflateClusterFast, deflateStream } from './deflate.ts';
 import type { DecompressResult } from './inflate.ts';
 import type { Packing, WritablePacking } from './packing.ts';
 import { loadUnpacker, unpackerOf } from './unpackers.ts';
@@ -86,6 +86,7 @@ export function unpackBatch(batch: DecompressBatch): UnpackedBatch {
 /** Packs one cluster; undefined where it does not get smaller. */
 const PACKERS: Readonly<Record<WritablePacking, (data: Uint8Array) => Uint8Array | undefined>> = {
   zlib: deflateCluster,
+  'zlib-fast': deflateClusterFast,
   zstd: zstdCluster,
   'zlib-stream': deflateStream,
 };

@@ -2,7 +2,7 @@
  * Copying disks to where something is already: into a new qcow2 image that has another one below
  * it, and into an image that exists. Zeros are written there, not left out.
  */
-import type { WritablePacking } from '../codecs/packing.ts';
+import { packingIn, type WritablePacking } from '../codecs/packing.ts';
 import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import { alignUp, SECTOR } from '../binary/units.ts';
 import { throwIfCancelled } from '../errors.ts';
@@ -57,7 +57,7 @@ export async function convertOverBacking(
   const pool = options.pool ?? own ?? new InlinePool();
   try {
     const writer = await createQcow2(target, source.size, options.image);
-    const place = new NewImage(writer, backing, pool);
+    const place = new NewImage(writer, backing, { ...options, pool });
     const settings = { ...options, pool, overBacking: true };
     const copy = new CopyInto(place, source.size, settings, backing.size);
     await copy.add(source, 0);
@@ -109,15 +109,20 @@ const WRITES_AT_ONCE = 4;
 /** A new image with another one below it. */
 class NewImage implements GuestTarget {
   readonly clusterSize: number;
-  readonly codec: 'zlib' | 'zstd';
+  readonly codec: WritablePacking;
   readonly #writer: Qcow2Writer;
   readonly #lanes = new Lanes(WRITES_AT_ONCE);
   readonly #zeros: ZeroWriter;
 
-  constructor(writer: Qcow2Writer, backing: Disk, pool: CodecPool) {
+  constructor(
+    writer: Qcow2Writer,
+    backing: Disk,
+    { pool, packing }: ConvertQcow2Options & { pool: CodecPool },
+  ) {
     this.#writer = writer;
     this.clusterSize = writer.clusterSize;
-    this.codec = writer.header.fields.compressionType === 1 ? 'zstd' : 'zlib';
+    const isZstd = writer.header.fields.compressionType === 1;
+    this.codec = packingIn(packing, isZstd ? 'zstd' : 'zlib');
     writer.below = (offset, length) => readDisk(backing, offset, length, { pool });
     this.#zeros = new ZeroWriter(writer, {
       isZeroBelow: (offset, length) => readsAsZeros(backing, offset, length),

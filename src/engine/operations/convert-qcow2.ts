@@ -1,4 +1,5 @@
 /** Copying disks into a new qcow2 file. */
+import { packingIn, type PackingStyle } from '../codecs/packing.ts';
 import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import { alignUp, SECTOR } from '../binary/units.ts';
 import { throwIfCancelled } from '../errors.ts';
@@ -30,6 +31,8 @@ export interface ConvertQcow2Options extends RunOptions {
   onSource?: ((source: Disk, start: number) => void) | undefined;
   /** Packs every cluster that gets smaller by it. */
   compress?: boolean | undefined;
+  /** What zlib's clusters are to be like; those of qemu-img where it is not given. */
+  packing?: PackingStyle | undefined;
   /** The image whose persistent bitmaps are copied, apart from those not saved cleanly. */
   bitmapsOf?: Qcow2Image | undefined;
   /** Takes what cannot be read of a source; zeros stand for it. Without it, that ends the work. */
@@ -285,8 +288,8 @@ class Copy {
 
   /** The clusters of a window that hold something, in guest order. */
   async #readAndPack(window: PackWindow): Promise<PackedCluster[]> {
-    const { pool, sparse, image } = this.#options;
-    const codec = image?.compressionType ?? 'zlib';
+    const { pool, sparse, image, packing } = this.#options;
+    const codec = packingIn(packing, image?.compressionType ?? 'zlib');
     const { clusterSize } = this.#writer;
     const bytes = await readPackWindow(window, clusterSize, this.#options);
     const wanted: number[] = [];
