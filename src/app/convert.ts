@@ -1,6 +1,13 @@
-import type { Acceptance, DestinationId, SnapshotChoice, Target } from '../worker/api.ts';
+import type { Acceptance, DestinationId, SnapshotChoice, Stage, Target } from '../worker/api.ts';
+import { engine } from './engine.svelte.ts';
 import { chooseTarget, chooseTargetFolder, hasSavePicker } from './files.ts';
-import { forecastConvert, type ConvertForecast, type Known } from './forecast.ts';
+import {
+  type ConvertForecast,
+  dataToCopy,
+  forecastConvert,
+  type Known,
+  type MakingWay,
+} from './forecast.ts';
 import {
   type ChoiceId,
   diskSize,
@@ -14,13 +21,17 @@ import {
   type Wanted,
   wantedDestination,
 } from './goal.ts';
-import { jobs } from './jobs.svelte.ts';
+import { jobs, type RunningJob } from './jobs.svelte.ts';
 import { deleteMade, downloadMade, openMade, saveMade } from './made.ts';
 import { type OpenImage, planKey } from './open-image.svelte.ts';
 import { lookAtDisk } from './plan.ts';
 import { toProblem } from './problem.ts';
+import { speeds } from './speeds.ts';
 import { stored } from './stored.svelte.ts';
-import { suggestName } from './target.ts';
+import { suggestName, suggestWhere } from './target.ts';
+
+/** Holes of a result that a download without being asked again may fill on the person's disk, bytes. */
+const MOST_FILLED = 8 * 2 ** 30;
 
 /** Converts an image as it is wished. Needs a click or key when the person is to choose the place. */
 export async function convert(image: OpenImage): Promise<void> {
@@ -30,6 +41,8 @@ export async function convert(image: OpenImage): Promise<void> {
   const name = state.name.trim();
   const wanted = wantedOf(image);
   const forecast = forecastOf(image);
+  const downloads = startsDownload(image);
+  let ran: RunningJob | undefined;
   try {
     const target = await chooseWhere(image, name, isSeveral(wanted));
     if (target === undefined) {
@@ -47,10 +60,14 @@ export async function convert(image: OpenImage): Promise<void> {
     const sparse = forecast?.exact === true && forecast.data < forecast.size / 2;
     state.result = await jobs.run<'convert'>(request, image.name, {
       heavy: sparse ? forecast.data : undefined,
-      running: (job) => (state.job = job),
+      running: (job) => {
+        ran ??= job;
+        state.job = job;
+      },
       left: (left) => (state.left = left),
     });
     state.after = wanted;
+    if (forecast?.exact === true) learn(forecast, ran);
   } catch (error) {
     const problem = toProblem(error, name);
     if (problem.code === 'cancelled') state.cancelled = true;
@@ -58,6 +75,17 @@ export async function convert(image: OpenImage): Promise<void> {
     if (problem.code === 'file-changed') image.changed = true;
   }
   await stored.load();
+  // Where the browser does not let it begin by itself, the button for it is there.
+  if (state.result !== undefined && downloads) await downloadResult(image).catch(() => undefined);
+}
+
+/** The next forecast is nearer. */
+function learn({ parts }: Forecast, job: RunningJob | undefined): void {
+  const took = (stage: Stage): number => job?.stageSeconds[stage] ?? 0;
+  speeds.learn(parts.work, parts.copying, took('copying'));
+  for (const stage of ['writing', 'finishing', 'verifying'] as const) {
+    speeds.learn(stage, parts[stage], took(stage));
+  }
 }
 
 async function chooseWhere(
@@ -89,15 +117,56 @@ export interface Forecast extends ConvertForecast {
   file: ReturnType<typeof fileSizeOf>;
 }
 
-/** Looks ahead at the conversion that is wished. */
-export function forecastOf(image: OpenImage): Forecast | undefined {
-  const { info, convert: state } = image;
+/** Looks ahead at the conversion that is wished, to where it is wished or to another place. */
+export function forecastOf(
+  image: OpenImage,
+  where: 'place' | 'browser' = image.convert.where,
+): Forecast | undefined {
+  const { info } = image;
   if (info === undefined) return undefined;
+  const { verify } = image.convert;
   const wanted = wantedOf(image);
+  const known = knownOf(image);
   const size = diskSize(wanted, info);
-  const way = { packs: isPacked(wanted), staged: !isPlain(wanted) };
-  const forecast = forecastConvert(info, knownOf(image), state.where, state.verify, way);
-  return { ...forecast, size, file: fileSizeOf(wanted, size, forecast.data) };
+  const file = fileSizeOf(wanted, size, dataToCopy(info, known).data);
+  const way = wayOf(wanted, file.bytes);
+  const forecast = forecastConvert(info, known, where, verify, way, speeds.factor);
+  return { ...forecast, size, file };
+}
+
+function wayOf(wanted: Wanted, length: number): MakingWay {
+  return { packs: isPacked(wanted), staged: !isPlain(wanted), length };
+}
+
+/** Bytes of holes in a file of the result: a download has none, so they take room on the disk then. */
+export function filledBy(forecast: Forecast): number {
+  const { data, exact, file } = forecast;
+  return exact && file.kind === 'exact' ? Math.max(0, file.bytes - data) : 0;
+}
+
+/** Whether the result is given out as a download as soon as it is ready. */
+export function startsDownload(image: OpenImage): boolean {
+  const { where, downloads } = image.convert;
+  // Several begin only one after the other, and the browser asks about each.
+  if (where !== 'browser' || isSeveral(wantedOf(image))) return false;
+  const forecast = forecastOf(image);
+  return downloads ?? (forecast === undefined || filledBy(forecast) <= MOST_FILLED);
+}
+
+/** Chooses where the result goes. */
+export function chooseWhereTo(image: OpenImage, where: 'place' | 'browser'): void {
+  image.convert.where = where;
+  image.convert.whereChosen = true;
+}
+
+/** What is made has its say in where it better goes, until the person has chosen that. */
+function suggestAgain(image: OpenImage): void {
+  const { info, convert: state } = image;
+  if (info === undefined || state.whereChosen) return;
+  const wanted = wantedOf(image);
+  const { data } = dataToCopy(info, knownOf(image));
+  const way = wayOf(wanted, fileSizeOf(wanted, diskSize(wanted, info), data).bytes);
+  state.where = suggestWhere(info, engine.facts, hasSavePicker(), way);
 }
 
 /** What was found out of the disk that is to be converted. */
@@ -135,6 +204,7 @@ export function chooseDestination(image: OpenImage, id?: DestinationId): void {
 export function chooseOption(image: OpenImage, id: ChoiceId, value: string): void {
   const state = image.convert;
   state.chosen = { ...state.chosen, [id]: value };
+  suggestAgain(image);
 }
 
 /** Those that a file can be made for, by their names. */
@@ -150,6 +220,7 @@ function renaming(image: OpenImage, change: () => void): void {
   const wasSuggested = state.name === suggested();
   change();
   if (wasSuggested) state.name = suggested();
+  suggestAgain(image);
 }
 
 /** Puts the last result out of sight; the wishes stay. */

@@ -1,4 +1,5 @@
 import type { CheckReport, ConvertPlan, ImageInfo } from '../worker/api.ts';
+import type { Work } from './speeds.ts';
 
 /**
  * What work will cost, said before it is done. The rates are rounded down from measurements of
@@ -49,13 +50,28 @@ export interface ConvertForecast {
   browserCheckSeconds: number;
   /** Seconds for the download that follows, 0 where none does. */
   downloadSeconds: number;
+  /** Seconds of each part, by what they say before anything was learned in this browser. */
+  parts: ConvertParts;
+}
+
+/** Seconds of the stages of a conversion, and of which kind its copying is. */
+export interface ConvertParts {
+  work: Work;
+  copying: number;
+  writing: number;
+  verifying: number;
+  finishing: number;
 }
 
 /** How an image is made: all of it compressed, or in private storage before it goes to its place. */
 export interface MakingWay {
   packs: boolean;
   staged: boolean;
+  /** Apparent length of the file, bytes; that of the disk where it is not said. */
+  length?: number | undefined;
 }
+
+const PLAIN_WAY: MakingWay = { packs: false, staged: false };
 
 /** What was found out of a disk so far: a look at its tables or a check make a forecast exact. */
 export interface Known {
@@ -63,36 +79,58 @@ export interface Known {
   report?: CheckReport | undefined;
 }
 
-/** Looks ahead at a conversion. */
+/**
+ * Looks ahead at a conversion.
+ * @param factor how many times as long as expected work takes in this browser
+ */
 export function forecastConvert(
   info: ImageInfo,
   known: Known,
   where: 'place' | 'browser',
   verify: boolean,
-  { packs, staged }: MakingWay = { packs: false, staged: false },
+  way: MakingWay = PLAIN_WAY,
+  factor: (work: Work) => number = () => 1,
 ): ConvertForecast {
   const size = info.virtualSize;
-  const { data, packed, exact, unknown } = dataToCopy(info, known);
-  const plain = data - packed;
-  const reading = plain / READ + packed / INFLATE;
-  const isPlace = where === 'place';
-  const writing =
-    data / (isPlace && !staged ? PLACE_WRITE : PRIVATE_WRITE) + (packs ? data / DEFLATE : 0);
-  const placing = isPlace && staged ? data / PLACE_WRITE : 0;
-  const browserCheckSeconds = isPlace ? size / BROWSER_CHECK : 0;
-  const verifying = verify ? reading + data / READ : 0;
+  const length = way.length ?? size;
+  const disk = dataToCopy(info, known);
+  const { data, exact, unknown } = disk;
+  const parts = partsOf(disk, length, where, verify, way);
+  const browserCheckSeconds = parts.finishing * factor('finishing');
+  const making =
+    parts.copying * factor(parts.work) +
+    parts.writing * factor('writing') +
+    parts.verifying * factor('verifying');
   return {
-    size,
-    data,
-    exact,
-    unknown,
-    seconds: Math.max(reading, writing) + placing + verifying + browserCheckSeconds,
-    browserCheckSeconds,
-    downloadSeconds: where === 'browser' ? size / DOWNLOAD : 0,
+    ...{ size, data, exact, unknown, parts, browserCheckSeconds },
+    seconds: making + browserCheckSeconds,
+    downloadSeconds: where === 'browser' ? length / DOWNLOAD : 0,
   };
 }
 
-function dataToCopy(
+function partsOf(
+  { data, packed }: { data: number; packed: number },
+  length: number,
+  where: 'place' | 'browser',
+  verify: boolean,
+  { packs, staged }: MakingWay,
+): ConvertParts {
+  const reading = (data - packed) / READ + packed / INFLATE;
+  const isPlace = where === 'place';
+  const straight = isPlace && !staged;
+  const writing = data / (straight ? PLACE_WRITE : PRIVATE_WRITE) + (packs ? data / DEFLATE : 0);
+  const unpacks = packed > data / 2 ? 'unpack' : 'plain';
+  return {
+    work: packs ? 'pack' : straight ? 'place' : unpacks,
+    copying: Math.max(reading, writing),
+    writing: isPlace && staged ? Math.min(data, length) / PLACE_WRITE : 0,
+    verifying: verify ? reading + data / READ : 0,
+    finishing: isPlace ? length / BROWSER_CHECK : 0,
+  };
+}
+
+/** How much of a disk is data, as far as known: exactly, or at most. Bytes. */
+export function dataToCopy(
   info: ImageInfo,
   { plan, report }: Known,
 ): { data: number; packed: number; exact: boolean; unknown: number } {

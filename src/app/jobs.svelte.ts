@@ -47,6 +47,8 @@ export class RunningJob {
   elapsed = $state(0);
   cancelling = $state(false);
   paused = $state(false);
+  /** Seconds that its stages took, without pauses; whole once it has ended. */
+  readonly stageSeconds: Partial<Record<Stage, number>> = {};
   #controls: JobControls | undefined;
   #said = 0;
   /** Milliseconds of all pauses, and when the last one began and ended. */
@@ -129,15 +131,31 @@ export class RunningJob {
 
   /** Takes over what the worker said. */
   hear(progress: JobProgress): void {
+    const now = performance.now();
+    this.#count(now);
     this.stage = progress.stage;
     this.done = progress.done;
     this.total = progress.total;
-    const now = performance.now();
     this.rate = this.#rateNow(progress, now);
-    // What was on its way when the pause began does not count the pause itself.
-    this.elapsed = (this.paused ? this.#pausedAt : now) - this.started - this.#rested;
     if (this.elapsed + (this.secondsLeft ?? 0) * 1000 > LONG_MILLISECONDS) this.isLong = true;
     this.#sayQuarter();
+  }
+
+  /** Nothing more is heard of it. */
+  end(): void {
+    this.#count(performance.now());
+  }
+
+  /** The time up to now was spent in the stage that was heard of last. */
+  #count(now: number): void {
+    // What was on its way when the pause began does not count the pause itself.
+    const elapsed = (this.paused ? this.#pausedAt : now) - this.started - this.#rested;
+    const { stage } = this;
+    if (stage !== undefined) {
+      const before = this.stageSeconds[stage] ?? 0;
+      this.stageSeconds[stage] = before + (elapsed - this.elapsed) / 1000;
+    }
+    this.elapsed = elapsed;
   }
 
   /** The worker takes the rate over seconds, of which a pause is a part that nothing was done in. */
@@ -214,6 +232,7 @@ class Jobs {
       if (options.quiet !== true) sayEnd(running, error);
       throw error;
     } finally {
+      running.end();
       this.#remove(running);
       options.running?.(undefined);
     }

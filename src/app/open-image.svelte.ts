@@ -70,6 +70,10 @@ export class ConvertState {
   /** The snapshot to be converted; undefined for the disk as it is now. */
   snapshot = $state.raw<SnapshotChoice>();
   where = $state<'place' | 'browser'>('browser');
+  /** The person has chosen where, not the app. */
+  whereChosen = false;
+  /** Whether a result in the browser is downloaded without being asked again; undefined: the app says. */
+  downloads = $state<boolean>();
   verify = $state(true);
   job = $state.raw<RunningJob>();
   result = $state.raw<ConvertResult>();

@@ -1,11 +1,15 @@
 import type { EngineFacts, ImageInfo } from '../worker/api.ts';
-import { forecastConvert } from './forecast.ts';
+import { forecastConvert, type MakingWay } from './forecast.ts';
+import { speeds } from './speeds.ts';
 
 /** What a private window can keep, bytes. */
 export const IN_MEMORY_LIMIT = 2 ** 30;
 
-/** Longer than this, and a result in the browser with a download is the better offer. Seconds. */
-const PATIENCE = 20;
+/**
+ * Longer than this, and what gets there sooner is the better offer: a result in the browser with a
+ * download, as a rule, because the browser's check of a chosen place takes most of the time. Seconds.
+ */
+const PATIENCE = 4;
 
 /** Ends of names that say what a file is, and are of no use in the name of another format. */
 const KNOWN = /\.(qcow2?|img|raw|vmdk|vdi|vhdx?|qed|hdd|hds|ova|dmg|luks)(\.(gz|xz|bz2|zst))?$/i;
@@ -27,15 +31,22 @@ export function suggestCopy(source: string): string {
   return at > 0 ? `${source.slice(0, at)}-changed${source.slice(at)}` : `${source}-changed`;
 }
 
-/** Where a result better goes: to a chosen place while that is quick, else into the browser. */
+/**
+ * Where a result better goes: to a chosen place while that is quick, else by the way that brings it to
+ * the person's disk sooner.
+ */
 export function suggestWhere(
   info: ImageInfo,
   facts: EngineFacts | undefined,
   canPick: boolean,
+  way?: MakingWay,
 ): 'place' | 'browser' {
   if (!canPick) return 'browser';
   if (facts?.privateStorage === false || facts?.privateStorageInMemory === true) return 'place';
-  return forecastConvert(info, {}, 'place', true).seconds <= PATIENCE ? 'place' : 'browser';
+  const place = forecastConvert(info, {}, 'place', true, way, speeds.factor);
+  if (place.seconds <= PATIENCE) return 'place';
+  const browser = forecastConvert(info, {}, 'browser', true, way, speeds.factor);
+  return place.seconds <= browser.seconds + browser.downloadSeconds ? 'place' : 'browser';
 }
 
 /** What a conversion is of, for {@link sourceWords}. */

@@ -1,4 +1,5 @@
-import type { Page } from '@playwright/test';
+import { statSync } from 'node:fs';
+import type { Download, Page } from '@playwright/test';
 import type { Job } from './app.ts';
 import { PASSPHRASE } from './images.ts';
 
@@ -40,18 +41,43 @@ export interface Target {
 /** Conversion into private storage, from the click to the result. */
 export function convert(image: string, target: Target): Job {
   return async (page) => {
-    await open(page, image, target.passphrase);
-    await goTo(page, 'convert');
-    await page.getByTestId(`format-${target.format}`).check({ force: true });
-    if (target.compression !== undefined) {
-      await page.getByTestId('option-compression').selectOption(target.compression);
-    }
-    await page.getByTestId('convert-verify').setChecked(target.verify === true);
+    await wish(page, image, target);
+    await page.getByTestId('convert-downloads').uncheck();
     return timed(async () => {
       await page.getByTestId('convert-start').click();
       await page.getByTestId('convert-done').waitFor(WAIT);
     });
   };
+}
+
+/** The same, and out to the person's disk: until the download is whole. */
+export function convertOut(image: string, target: Target): Job {
+  return async (page) => {
+    await wish(page, image, target);
+    await page.getByTestId('convert-downloads').check();
+    return timed(async () => {
+      const begins = page.waitForEvent('download', WAIT);
+      await page.getByTestId('convert-start').click();
+      await whole(await begins, statSync(image).size);
+    });
+  };
+}
+
+/** Waits until a download is on the disk, and removes it. @param least bytes that it must have */
+export async function whole(download: Download, least: number): Promise<void> {
+  const { size } = statSync(await download.path());
+  await download.delete();
+  if (size < least) throw new Error(`A download has ${size} bytes instead of ${least}.`);
+}
+
+async function wish(page: Page, image: string, target: Target): Promise<void> {
+  await open(page, image, target.passphrase);
+  await goTo(page, 'convert');
+  await page.getByTestId(`format-${target.format}`).check({ force: true });
+  if (target.compression !== undefined) {
+    await page.getByTestId('option-compression').selectOption(target.compression);
+  }
+  await page.getByTestId('convert-verify').setChecked(target.verify === true);
 }
 
 /** A line of the console over open files, from Enter to its exit code. */

@@ -5,7 +5,8 @@ import * as jobs from './jobs.ts';
 import type { Target } from './jobs.ts';
 import * as limits from './limits.ts';
 import { timeCli, timeProgram, timeQemuImg } from './native.ts';
-import type { Row } from './report.ts';
+import { median, type Row } from './report.ts';
+import { ways } from './ways-out.ts';
 import { secretly } from './verify.ts';
 
 /** Everything that is measured, by the names that `--only` takes. */
@@ -16,6 +17,7 @@ export const PARTS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   check,
   map,
   plain,
+  out,
   scattered,
   unpack,
   pack,
@@ -230,6 +232,26 @@ async function scan(bench: Bench): Promise<Row[]> {
       ...{ app: jobs.deepLook(rawSmaller), native: reading },
     })),
   ];
+}
+
+/**
+ * The ways from private storage to the person's disk, and the app's own with all that it does before:
+ * its bar is the fastest of them alone.
+ */
+async function out(bench: Bench): Promise<Row[]> {
+  const { raw, sizes } = bench.images;
+  const rows: Row[] = [];
+  const fastest = await ways(sizes.plain, async (name, app) => {
+    const made = await race(bench, { name: `out: ${name}, ${inWords(sizes.plain)}`, app });
+    rows.push(...made.map((row) => ({ ...row, memory: undefined, longestTask: undefined })));
+    return median(made[0]?.figures.app ?? []);
+  });
+  const own = await race(bench, {
+    name: `raw to raw, out to the disk (against the fastest way), ${inWords(sizes.plain)}`,
+    ...{ bar: 1 / 0.9, app: jobs.convertOut(raw, { format: 'raw' }) },
+    native: () => Promise.resolve(fastest),
+  });
+  return [...rows, ...own];
 }
 
 async function memory(bench: Bench): Promise<Row[]> {

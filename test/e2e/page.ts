@@ -41,6 +41,7 @@ export async function showPanel(
 export async function convertAndDownload(page: Page): Promise<Download> {
   await showPanel(page, 'Convert');
   await page.getByTestId('where-browser').check();
+  await page.getByTestId('convert-downloads').uncheck();
   await page.getByTestId('convert-start').click();
   await expect(page.getByTestId('convert-done')).toBeVisible({ timeout: 30_000 });
   const download = page.waitForEvent('download');

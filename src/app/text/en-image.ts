@@ -260,6 +260,10 @@ export const enImage = {
     toBrowserNote: 'Faster, but needs room twice until you delete the copy kept here.',
     toBrowserMissing: 'This browser has no private storage for it.',
     toBrowserMemory: 'A private window keeps files in memory: about 1 GiB fits.',
+    whereTime: (time: string) => `About ${time} until it is on your disk.`,
+    downloads: 'Download it as soon as it is ready',
+    downloadsNote:
+      'The copy kept here stays until you delete it: a browser does not tell a page when a download has ended.',
     verify: 'Compare the copy with the source afterwards',
     verifyNote: 'Reads both again. Recommended.',
     forecast: 'What will happen',
@@ -272,6 +276,8 @@ export const enImage = {
     forecastBrowserCheck: (time: string) =>
       `of which about ${time} for the browser’s own check of the finished file`,
     forecastDownload: (time: string) => `and about ${time} for the download`,
+    forecastFilled: (size: string) =>
+      `a downloaded file has no holes: ${size} of zeros take room on your disk`,
     forecastUnknown: 'Unknown',
     forecastUnknownNote: 'cannot be read: the conversion would stop there',
     forecastSnapshots: (n: number) =>
