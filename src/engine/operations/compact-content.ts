@@ -5,6 +5,7 @@ import { entryOffset } from '../formats/qcow2/tables.ts';
 import { gather, type Piece } from '../storage/gather.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { CompactPlan } from './compact-plan.ts';
+import { areScattered, moveByFile, type Moves } from './compact-scattered.ts';
 import type { SequentialWriter } from './compact-writer.ts';
 
 /** Bytes of content that are read together: the more, the fewer ways back and forth. */
@@ -50,19 +51,48 @@ export async function writeBitmapClusters(
 /** Plain clusters; what is encrypted by its place in the file is encrypted anew. */
 export async function writePlain(plan: CompactPlan, writer: SequentialWriter): Promise<void> {
   const { plain, image } = plan;
-  const { clusterSize, cipher } = image;
+  const { clusterSize, storage } = image;
   const place = (number: number) => ({
     offset: plain.sourceOf(number) * clusterSize,
     length: clusterSize,
   });
-  const isMoved = cipher !== undefined && cipher.countsBy === 'host';
-  await copy(image.storage, windows(plain.length, place), writer, isMoved ? cipher : undefined);
+  const isMoved = image.cipher !== undefined && image.cipher.countsBy === 'host';
+  const cipher = isMoved ? image.cipher : undefined;
+  const goal = (number: number) => number * clusterSize;
+  const moves = { count: plain.length, place, goal, cipher };
+  if (areScattered(moves)) await leave(storage, moves, plain.length * clusterSize, writer);
+  else await copy(storage, windows(plain.length, place), writer, cipher);
+}
+
+/** Has the pieces written in the order in which they are found. */
+function leave(
+  source: Storage,
+  moves: Moves,
+  length: number,
+  writer: SequentialWriter,
+): Promise<void> {
+  return writer.leave(length, (target, start, passed) =>
+    moveByFile(source, moves, target, start, passed),
+  );
 }
 
 /** Packed clusters, which nobody encrypts. */
 export async function writePacked(plan: CompactPlan, writer: SequentialWriter): Promise<void> {
   const { streams, streamOrder, streamPlaces, layout, image } = plan;
   const start = layout.packed * image.clusterSize;
+  const lastOne = streamOrder.at(-1);
+  if (lastOne === undefined) return;
+  const all = {
+    count: streamOrder.length,
+    place: (index: number) => pieceOf(plan, streamOrder[index] as number),
+    goal: (index: number) => streamPlaces[streamOrder[index] as number] as number,
+  };
+  if (areScattered(all)) {
+    await writer.padTo(start);
+    const length = (streamPlaces[lastOne] as number) + streams.length(lastOne);
+    await leave(image.storage, all, length, writer);
+    return;
+  }
   let from = 0;
   // Where the packing leaves a gap, a new run begins.
   for (let to = 1; to <= streamOrder.length; to++) {
@@ -72,13 +102,14 @@ export async function writePacked(plan: CompactPlan, writer: SequentialWriter): 
     if (next !== undefined && streamPlaces[next] === end) continue;
     await writer.padTo(start + (streamPlaces[streamOrder[from] as number] as number));
     const first = from;
-    const place = (index: number) => {
-      const stream = streamOrder[first + index] as number;
-      return { offset: streams.offset(stream), length: streams.length(stream) };
-    };
+    const place = (index: number) => pieceOf(plan, streamOrder[first + index] as number);
     await copy(image.storage, windows(to - first, place), writer);
     from = to;
   }
+}
+
+function pieceOf({ streams }: CompactPlan, stream: number): Piece {
+  return { offset: streams.offset(stream), length: streams.length(stream) };
 }
 
 /** Pieces in their new order, neighbours joined, cut into windows. */

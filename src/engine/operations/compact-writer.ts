@@ -6,7 +6,14 @@ import { nonZeroRuns } from './zeros.ts';
 /** Bytes that are written at once. */
 const CAPACITY = 4 * 1024 * 1024;
 /** Zeros of this length and alignment are left out: the file is new, and has a hole there. */
-const HOLE = 64 * 1024;
+export const HOLE = 64 * 1024;
+
+/** Writes a part of a new file that begins at `start` (bytes). */
+export type WritePart = (
+  target: Storage,
+  start: number,
+  passed: (bytes: number) => Promise<void>,
+) => Promise<void>;
 
 export class SequentialWriter {
   readonly #target: Storage;
@@ -53,6 +60,19 @@ export class SequentialWriter {
       this.#used += length;
       if (this.#used === CAPACITY) await this.#send();
     }
+  }
+
+  /**
+   * Leaves the next part of the file to somebody who writes it in any order, all of it or what is
+   * not zeros.
+   * @param length of that part, bytes
+   * @param write gets the file, where the part begins, and whom to tell how much is done, bytes
+   */
+  async leave(length: number, write: WritePart): Promise<void> {
+    await this.#send();
+    const start = this.#start;
+    await write(this.#target, start, (bytes) => this.#passed(start + bytes));
+    this.#start = start + length;
   }
 
   /** Writes the rest and gives the file its size. */

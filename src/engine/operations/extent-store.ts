@@ -88,6 +88,11 @@ export class ExtentStore {
     return run;
   }
 
+  /** Guest bytes of the run with that index. */
+  lengthOf(index: number): number {
+    return this.#pages[index >>> PAGE_BITS]?.lengths[index & (PAGE - 1)] ?? 0;
+  }
+
   /** Where the runs are on the disk, as they were added. */
   *ranges(): Generator<Range, undefined> {
     for (let index = 0; index < this.#length; index++) {

@@ -40,6 +40,11 @@ export function isScattered(batch: readonly ChainExtent[]): boolean {
     bytes += length;
     end = extent.hostOffset + length;
   }
+  return isWorthIt(jumps, bytes);
+}
+
+/** Whether the ways between what is read cost more than to read all of its bytes. */
+export function isWorthIt(jumps: number, bytes: number): boolean {
   return jumps >= FEW_JUMPS && jumps * JUMP_COST > bytes;
 }
 
