@@ -13,9 +13,16 @@ import type { CheckContext } from './context.ts';
 import { PAGE } from './counts.ts';
 
 /** Bytes of refcount blocks that are read together. */
-const BATCH_BYTES = 4 * 1024 * 1024;
+const BATCH_BYTES = 2 * 1024 * 1024;
+/** While one batch is worked on, so many are read. */
+const BATCHES_AHEAD = 2;
 /** Bytes of blocks that are kept, but always some blocks. */
 const KEPT_BYTES = 8 * 1024 * 1024;
+/** Clusters that are compared before events are let in. */
+const COMPARED_AT_ONCE = 1024 * 1024;
+
+/** Two refcounts of 16 bits that are one each, as this machine sees them in 32 bits. */
+const PAIR_OF_ONES = new Uint32Array(Uint8Array.of(0, 1, 0, 1).buffer)[0] as number;
 
 export class RefcountBlocks {
   readonly table: RefcountTable;
@@ -25,9 +32,12 @@ export class RefcountBlocks {
   /** Recently used blocks, as they are in the file, by their offset. */
   readonly #kept = new Map<number, Uint8Array>();
   readonly #most: number;
-  /** A bit for each cluster of the window that lies in the file: its refcount is exactly one. */
+  /** A bit for each cluster of the window, and one behind the file: its refcount is exactly one. */
   #ones = new Uint32Array();
+  /** Not 0 for blocks of the window in which {@link #ones} says all: no refcount is above one. */
+  #isTold = new Uint8Array();
   #first = 0;
+  /** Clusters of the window that lie in the file. */
   #length = 0;
 
   private constructor(context: CheckContext, table: RefcountTable) {
@@ -44,28 +54,62 @@ export class RefcountBlocks {
     return new RefcountBlocks(context, await readRefcountTable(image.storage, image.header));
   }
 
-  /** Reads the blocks of the window that is counted now. */
+  /**
+   * Reads the blocks of the window that is counted now. Those with nothing but ones and zeros, in
+   * most images all of them, need not be read again to be compared.
+   */
   async enterWindow(): Promise<void> {
     const { counts, fileSize, clusterSize } = this.#context;
     this.#first = counts.first;
-    const end = Math.min(counts.end, Math.ceil(fileSize / clusterSize));
+    const inFile = Math.ceil(fileSize / clusterSize);
+    const end = Math.min(counts.end, inFile);
     this.#length = Math.max(0, end - counts.first);
-    this.#ones = new Uint32Array(Math.ceil(this.#length / 32));
-    this.#context.expect(Math.ceil(this.#length / this.#blockEntries) * clusterSize * 2);
+    const noted = Math.max(0, Math.min(counts.end, inFile + 1) - counts.first);
+    const blocks = Math.ceil(this.#length / this.#blockEntries);
+    this.#ones = new Uint32Array(Math.ceil(noted / 32));
+    this.#isTold = new Uint8Array(blocks);
+    this.#kept.clear();
+    this.#context.expect(blocks * clusterSize * 2);
+    const firstBlock = this.#first / this.#blockEntries;
     for await (const batch of this.#batches(end)) {
-      for (const [index, bytes] of batch) this.#noteOnes(index * this.#blockEntries, bytes);
+      for (const [index, bytes] of batch) {
+        const at = (index - firstBlock) * this.#blockEntries;
+        const isTold = this.#noteOnes(at, bytes, noted - at);
+        this.#isTold[index - firstBlock] = isTold ? 1 : 0;
+        if (!isTold && this.#kept.size < this.#most) this.#keep(this.table.offset(index), bytes);
+      }
       await this.#context.passed(batch.size * clusterSize);
     }
   }
 
-  #noteOnes(cluster: number, bytes: Uint8Array): void {
-    const at = cluster - this.#first;
-    const block = this.#decode(bytes, this.#length - at);
-    for (let i = 0; i < block.length; i++) {
-      if (block[i] !== 1) continue;
-      const bit = at + i;
-      this.#ones[bit >>> 5] = (this.#ones[bit >>> 5] as number) | (1 << (bit & 31));
+  /**
+   * Notes which refcounts of a block are one, for its first `wanted` clusters.
+   * @param at the first cluster, counted from the window's
+   * @returns whether all others are zero
+   */
+  #noteOnes(at: number, bytes: Uint8Array, wanted: number): boolean {
+    const words = this.#bits === 16 ? wordsOf(bytes) : undefined;
+    let isTold = true;
+    let block: RefcountBlock | undefined;
+    const count = Math.min(this.#blockEntries, wanted);
+    for (let i = 0; i < count; i += 32) {
+      const like = words === undefined ? undefined : allAlike(words, i / 2);
+      if (like === 0) continue;
+      if (like === PAIR_OF_ONES && i + 32 <= count) {
+        this.#ones[(at + i) >>> 5] = 0xffffffff;
+        continue;
+      }
+      block ??= this.#decode(bytes, count);
+      let word = 0;
+      const end = Math.min(32, count - i);
+      for (let bit = 0; bit < end; bit++) {
+        const refcount = block[i + bit] as number;
+        if (refcount === 1) word |= 1 << bit;
+        else if (refcount !== 0) isTold = false;
+      }
+      this.#ones[(at + i) >>> 5] = word;
     }
+    return isTold;
   }
 
   /** The first refcounts of a block: there is no use for those of clusters that the file has not. */
@@ -74,19 +118,38 @@ export class RefcountBlocks {
     return decodeBlock(bytes.subarray(0, (most * this.#bits) / 8), this.#bits);
   }
 
-  /** The blocks of the window up to a cluster, by index; those that are not in the file are left out. */
+  /**
+   * The blocks of the window up to a cluster, by index; those that are not in the file, and those
+   * that are told already, are left out. While one batch is worked on, the next are read.
+   */
   async *#batches(end: number): AsyncGenerator<Map<number, Uint8Array>, undefined> {
+    const ahead: Promise<Map<number, Uint8Array>>[] = [];
+    for (const indexes of this.#lists(end)) {
+      const next = this.#read(indexes);
+      // Should the walk end before it is asked for, its failure is nobody's business.
+      next.catch(() => undefined);
+      ahead.push(next);
+      if (ahead.length <= BATCHES_AHEAD) continue;
+      const current = ahead.shift();
+      if (current !== undefined) yield await current;
+    }
+    for (const rest of ahead) yield await rest;
+    return undefined;
+  }
+
+  *#lists(end: number): Generator<number[], undefined> {
     const most = Math.max(1, Math.floor(BATCH_BYTES / this.#context.clusterSize));
+    const first = this.#first / this.#blockEntries;
     const last = Math.min(Math.ceil(end / this.#blockEntries), this.table.entries);
     let indexes: number[] = [];
-    for (let index = this.#first / this.#blockEntries; index < last; index++) {
-      if (!this.#isInFile(index)) continue;
+    for (let index = first; index < last; index++) {
+      if (!this.#isInFile(index) || this.#isTold[index - first] === 1) continue;
       indexes.push(index);
       if (indexes.length < most) continue;
-      yield await this.#read(indexes);
+      yield indexes;
       indexes = [];
     }
-    if (indexes.length > 0) yield await this.#read(indexes);
+    if (indexes.length > 0) yield indexes;
     return undefined;
   }
 
@@ -97,35 +160,44 @@ export class RefcountBlocks {
     return offset !== 0 && offset < this.#context.fileSize;
   }
 
+  /** The bytes of blocks that are in the file; they may be views of what was read together. */
   async #read(indexes: readonly number[]): Promise<Map<number, Uint8Array>> {
-    const found = new Map<number, Uint8Array>();
-    const missing = new Map<number, { offset: number; length: number }>();
     const { image, clusterSize } = this.#context;
+    const there = new Map<number, Uint8Array>();
+    const missing = new Map<number, { offset: number; length: number }>();
     for (const index of indexes) {
       const offset = this.table.offset(index);
       const bytes = this.#kept.get(offset);
       if (bytes === undefined) missing.set(offset, { offset, length: clusterSize });
-      else found.set(index, bytes);
+      else there.set(offset, bytes);
     }
     await gather(image.storage, [...missing.values()], ({ offset }, view) => {
-      // A view would keep all of its request alive.
-      this.#kept.set(offset, view.slice());
+      there.set(offset, view);
     });
+    const found = new Map<number, Uint8Array>();
     for (const index of indexes) {
-      const bytes = this.#kept.get(this.table.offset(index));
+      const bytes = there.get(this.table.offset(index));
       if (bytes !== undefined) found.set(index, bytes);
     }
-    for (const offset of this.#kept.keys()) {
-      if (this.#kept.size <= this.#most) break;
-      this.#kept.delete(offset);
-    }
     return found;
+  }
+
+  /** Keeps a block, and lets go of the oldest where there are too many. */
+  #keep(offset: number, bytes: Uint8Array): void {
+    // A view would keep all of its request alive.
+    this.#kept.set(offset, bytes.slice());
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= this.#most) break;
+      this.#kept.delete(oldest);
+    }
   }
 
   /** Makes the block of a cluster ready for {@link get}. */
   async prepare(cluster: number): Promise<void> {
     const index = Math.floor(cluster / this.#blockEntries);
-    if (this.#isInFile(index)) await this.#read([index]);
+    const offset = this.table.offset(index);
+    if (!this.#isInFile(index) || this.#kept.has(offset)) return;
+    for (const bytes of (await this.#read([index])).values()) this.#keep(offset, bytes);
   }
 
   /** Whether {@link get} can be asked for this cluster. */
@@ -169,6 +241,21 @@ export class RefcountBlocks {
     if (at >>> 0 >= this.#length) return false;
     const isOne = (((this.#ones[at >>> 5] as number) >>> (at & 31)) & 1) === 1;
     return isOne !== copied;
+  }
+
+  /** The same for neighbours: whether one of them may be wrong. All are below 2^32. */
+  disagreesRun(cluster: number, length: number, copied: boolean): boolean {
+    const start = cluster - this.#first;
+    const end = Math.min(start + length, this.#length);
+    const wanted = copied ? -1 : 0;
+    for (let at = Math.max(0, start); at < end;) {
+      const bit = at & 31;
+      const count = Math.min(32 - bit, end - at);
+      const mask = count === 32 ? -1 : ((1 << count) - 1) << bit;
+      if ((((this.#ones[at >>> 5] as number) ^ wanted) & mask) !== 0) return true;
+      at += count;
+    }
+    return false;
   }
 
   /** Counts the references to the table and the blocks, and judges them. */
@@ -215,65 +302,99 @@ export class RefcountBlocks {
     for await (const batch of this.#batches(end)) {
       const last = Math.max(...batch.keys());
       const until = Math.min(end, (last + 1) * this.#blockEntries);
-      this.#compareRange(from, until, batch);
+      await this.#compareRange(from, until, batch);
       from = until;
-      await this.#context.passed(batch.size * clusterSize);
     }
-    this.#compareRange(from, end, new Map());
+    await this.#compareRange(from, end, new Map());
   }
 
-  #compareRange(from: number, end: number, blocks: ReadonlyMap<number, Uint8Array>): void {
-    const { counts, report, clusterSize } = this.#context;
+  async #compareRange(
+    from: number,
+    end: number,
+    blocks: ReadonlyMap<number, Uint8Array>,
+  ): Promise<void> {
+    const { clusterSize } = this.#context;
     const chunk = Math.min(PAGE, this.#blockEntries);
     let decoded: { index: number; counts: RefcountBlock } | undefined;
-    for (let first = from; first < end; first += chunk) {
+    for (let first = from, passed = from; first < end; first += chunk) {
       const index = Math.floor(first / this.#blockEntries);
-      const bytes = blocks.get(index);
-      const page = counts.page(first);
       const last = Math.min(first + chunk, end);
+      const bytes = blocks.get(index);
       if (this.#isUnreadable(index)) {
         for (let cluster = first; cluster < last; cluster++) this.#unreadable(cluster, index);
-        continue;
+      } else if (this.#isTold[index - this.#first / this.#blockEntries] === 1) {
+        this.#compareTold(first, last);
+      } else {
+        if (bytes !== undefined && decoded?.index !== index) {
+          const wanted = end - index * this.#blockEntries;
+          decoded = { index, counts: this.#decode(bytes, wanted) };
+        }
+        this.#comparePage(first, last, bytes, bytes === undefined ? undefined : decoded?.counts);
       }
-      if (bytes === undefined && page === undefined) continue;
-      if (bytes !== undefined && decoded?.index !== index) {
-        const wanted = end - index * this.#blockEntries;
-        decoded = { index, counts: this.#decode(bytes, wanted) };
-      }
-      const block = bytes === undefined ? undefined : decoded?.counts;
-      const inBlock = first % this.#blockEntries;
-      const inPage = (first - counts.first) % PAGE;
-      let highest = -1;
-      for (let i = 0; i < last - first; i++) {
-        const refcount = block === undefined ? 0 : (block[inBlock + i] as number);
-        const references = page === undefined ? 0 : (page[inPage + i] as number);
-        if (refcount === 0 && references === 0) continue;
-        highest = first + i;
-        if (refcount !== references) this.#mismatch(highest, bytes, inBlock + i, references);
-      }
-      if (highest >= 0) report.imageEndOffset = (highest + 1) * clusterSize;
+      if (last - passed < COMPARED_AT_ONCE && last < end) continue;
+      await this.#context.passed(Math.floor((last - passed) / this.#blockEntries) * clusterSize);
+      passed = last;
     }
   }
 
-  #mismatch(
-    cluster: number,
+  /** Clusters of one page and one block; no block: all refcounts are 0. */
+  #comparePage(
+    first: number,
+    last: number,
     bytes: Uint8Array | undefined,
-    index: number,
-    references: number,
+    block: RefcountBlock | undefined,
   ): void {
+    const { counts, report, clusterSize } = this.#context;
+    const page = counts.page(first);
+    if (block === undefined && page === undefined) return;
+    const inBlock = first % this.#blockEntries;
+    const inPage = (first - counts.first) % PAGE;
+    let highest = -1;
+    for (let i = 0; i < last - first; i++) {
+      const refcount = block === undefined ? 0 : (block[inBlock + i] as number);
+      const references = page === undefined ? 0 : (page[inPage + i] as number);
+      if (refcount === 0 && references === 0) continue;
+      highest = first + i;
+      if (refcount === references) continue;
+      const exact = bytes === undefined ? 0 : exactRefcountAt(bytes, this.#bits, inBlock + i);
+      this.#mismatch(highest, bytes === undefined ? 0 : refcount, exact, references);
+    }
+    if (highest >= 0) report.imageEndOffset = (highest + 1) * clusterSize;
+  }
+
+  /** Clusters of one page and one block that {@link #ones} tells. */
+  #compareTold(first: number, last: number): void {
+    const { counts, report, clusterSize } = this.#context;
+    const page = counts.page(first);
+    const ones = this.#ones;
+    const start = first - this.#first;
+    const inPage = start % PAGE;
+    let highest = -1;
+    for (let i = 0; i < last - first; i += 32) {
+      const word = ones[(start + i) >>> 5] as number;
+      if (word === 0 && page === undefined) continue;
+      const to = Math.min(32, last - first - i);
+      for (let bit = 0; bit < to; bit++) {
+        const refcount = (word >>> bit) & 1;
+        const references = page === undefined ? 0 : (page[inPage + i + bit] as number);
+        if ((refcount | references) === 0) continue;
+        highest = first + i + bit;
+        if (refcount !== references) this.#mismatch(highest, refcount, refcount, references);
+      }
+    }
+    if (highest >= 0) report.imageEndOffset = (highest + 1) * clusterSize;
+  }
+
+  /** @param exact the refcount for a message */
+  #mismatch(cluster: number, refcount: number, exact: number | string, references: number): void {
     const { clusterSize } = this.#context;
-    const refcount = bytes === undefined ? 0 : refcountAt(bytes, this.#bits, index);
     const leak = refcount > references;
     this.#context.note(
       leak ? 'leak' : refcount === 0 ? 'refcount-zero' : 'refcount-low',
       leak ? 'leak' : 'corruption',
       () => ({
         host: { offset: cluster * clusterSize, length: clusterSize },
-        values: {
-          cluster,
-          refcount: bytes === undefined ? 0 : exactRefcountAt(bytes, this.#bits, index),
-          references,
-        },
+        values: { cluster, refcount: exact, references },
         repair: 'safe',
       }),
     );
@@ -292,4 +413,16 @@ export class RefcountBlocks {
       repair: 'safe',
     }));
   }
+}
+
+/** A block as words of 32 bits in this machine's order; undefined where it does not lie evenly. */
+function wordsOf({ buffer, byteOffset, byteLength }: Uint8Array): Uint32Array | undefined {
+  return byteOffset % 4 === 0 ? new Uint32Array(buffer, byteOffset, byteLength / 4) : undefined;
+}
+
+/** What 16 words, those of 32 refcounts, have in common; undefined where they differ. */
+function allAlike(words: Uint32Array, from: number): number | undefined {
+  const first = words[from];
+  for (let at = from + 1; at < from + 16; at++) if (words[at] !== first) return undefined;
+  return first;
 }

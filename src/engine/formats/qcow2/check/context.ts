@@ -22,6 +22,9 @@ const OF_WINDOW: ReadonlySet<FindingKind> = new Set<FindingKind>([
   'refblock-shared',
 ]);
 
+/** Ends a trial, see {@link CheckContext.trial}. Nobody outside of a check gets to see it. */
+class TrialEnd extends Error {}
+
 export class CheckContext {
   readonly image: Qcow2Image;
   readonly options: CheckOptions;
@@ -31,6 +34,9 @@ export class CheckContext {
   readonly report: CheckReport;
   /** The tables are gone through once more, to count another window of clusters. */
   repeats = false;
+  /** How often {@link reference} counts: so many entries lead to what is looked at. */
+  times = 1;
+  #isTrial = false;
   readonly #pace: () => Promise<void> | undefined;
   readonly #limit: number;
   #done = 0;
@@ -67,6 +73,7 @@ export class CheckContext {
    */
   note(kind: FindingKind, severity: Severity, details: () => FindingDetails): void {
     if (this.repeats && !OF_WINDOW.has(kind)) return;
+    if (this.#isTrial) throw new TrialEnd();
     const { report } = this;
     countAs(report, severity);
     report.findingCounts[kind] = (report.findingCounts[kind] ?? 0) + 1;
@@ -78,8 +85,29 @@ export class CheckContext {
   }
 
   /**
-   * Counts a reference to every cluster that a range touches. Bytes.
+   * Counts references as long as there is nothing to be noted: the order in which that is done is
+   * of no consequence. Otherwise all that was counted in this window is forgotten.
+   * @returns whether there was nothing
    */
+  async trial(work: () => Promise<void>): Promise<boolean> {
+    const { report } = this;
+    const { allocatedClusters, fragmentedClusters, compressedClusters } = report;
+    this.#isTrial = true;
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      if (!(error instanceof TrialEnd)) throw error;
+      Object.assign(report, { allocatedClusters, fragmentedClusters, compressedClusters });
+      this.counts.clear();
+      return false;
+    } finally {
+      this.#isTrial = false;
+      this.times = 1;
+    }
+  }
+
+  /** Counts a reference to every cluster that a range touches, or several. Bytes. */
   reference(offset: number, size: number, guest?: Finding['guest'], offsetText?: string): void {
     if (size <= 0) return;
     const { clusterSize } = this;
@@ -94,7 +122,7 @@ export class CheckContext {
     // What lies outside of the window is another pass's business.
     const first = Math.max(Math.floor(offset / clusterSize), counts.first);
     for (let cluster = first; cluster <= last && cluster < counts.end; cluster++) {
-      if (counts.add(cluster)) continue;
+      if (counts.add(cluster, this.times)) continue;
       const at = cluster * clusterSize;
       this.note('refcount-overflow', 'corruption', () => ({
         host: { offset: at, length: clusterSize },

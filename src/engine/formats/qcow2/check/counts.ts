@@ -58,12 +58,17 @@ export class ReferenceCounts {
     if (cluster >= this.clusters) this.clusters = cluster + 1;
   }
 
+  /** Forgets what was counted in this window. */
+  clear(): void {
+    this.#pages = [];
+  }
+
   /**
-   * Adds a reference to a cluster of the window. False: there are as many as the width can count,
-   * none was added.
+   * Adds references to a cluster of the window. False: there would be more than the width can
+   * count, none was added.
    */
-  add(cluster: number): boolean {
-    return this.#add(cluster - this.first);
+  add(cluster: number, times = 1): boolean {
+    return this.#add(cluster - this.first, times);
   }
 
   /**
@@ -71,18 +76,41 @@ export class ReferenceCounts {
    * cluster that does not lie in the file.
    * @param cluster below 2^31
    */
-  addInside(cluster: number): boolean {
+  addInside(cluster: number, times: number): boolean {
     if (cluster >= this.#inFile) return false;
     const at = cluster - this.first;
-    return at >>> 0 >= this.window || this.#add(at);
+    return at >>> 0 >= this.window || this.#add(at, times);
   }
 
-  #add(at: number): boolean {
+  /**
+   * As {@link addInside} for neighbours, in their order.
+   * @param cluster the first; all are below 2^32
+   * @param length how many there are
+   * @returns how many it went well for before it did not
+   */
+  addRun(cluster: number, length: number, times: number): number {
+    const inside = Math.min(length, this.#inFile - cluster);
+    const start = cluster - this.first;
+    const end = Math.min(start + inside, this.window);
+    const most = this.#max - times;
+    for (let at = Math.max(0, start); at < end;) {
+      const page = this.#pages[at >>> PAGE_BITS] ?? this.#make(at);
+      const pageEnd = Math.min(end, ((at >>> PAGE_BITS) + 1) * PAGE);
+      for (; at < pageEnd; at++) {
+        const count = page[at & (PAGE - 1)] as number;
+        if (count > most) return at - start;
+        page[at & (PAGE - 1)] = count + times;
+      }
+    }
+    return Math.max(0, inside);
+  }
+
+  #add(at: number, times: number): boolean {
     const page = this.#pages[at >>> PAGE_BITS] ?? this.#make(at);
     const index = at & (PAGE - 1);
     const count = page[index] as number;
-    if (count >= this.#max) return false;
-    page[index] = count + 1;
+    if (count > this.#max - times) return false;
+    page[index] = count + times;
     return true;
   }
 

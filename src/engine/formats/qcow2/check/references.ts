@@ -17,6 +17,7 @@ import {
 } from '../tables.ts';
 import type { CheckContext } from './context.ts';
 import type { RefcountBlocks } from './blocks.ts';
+import { sharedTables, type SharedTables } from './shared.ts';
 import { snapshotFault, walkL2, type L2Visit } from './walk.ts';
 
 /** Bits 56 to 62 and 0 to 8 of an L1 entry must be zero. */
@@ -34,6 +35,8 @@ export class ReferenceWalk {
   readonly #blocks: RefcountBlocks;
   /** Not 0 for L1 indexes whose COPIED flags, or those of their tables, disagree with refcounts. */
   readonly suspects: Uint8Array;
+  /** Whether tables that several trees share may be gone through once for all of them. */
+  #shares = true;
 
   constructor(context: CheckContext, blocks: RefcountBlocks) {
     this.#context = context;
@@ -45,6 +48,8 @@ export class ReferenceWalk {
   async run(): Promise<void> {
     const { image, clusterSize } = this.#context;
     const { header } = image;
+    if (this.#shares && (await this.#runShared())) return;
+    this.#shares = false;
     this.#context.reference(0, clusterSize);
     await this.#tree(header.l1TableOffset, image.l1, true);
     if (header.hasDataFile && image.snapshots.length > 0) {
@@ -63,6 +68,41 @@ export class ReferenceWalk {
       await this.#tree(l1TableOffset, l1, false);
     }
     this.#context.reference(header.snapshotsOffset, image.snapshotTable.size);
+  }
+
+  /**
+   * The same for an image about which there is nothing to be said: each table is gone through
+   * once. False: nothing was done, as there is something, or nothing is shared.
+   */
+  async #runShared(): Promise<boolean> {
+    const context = this.#context;
+    const { image, clusterSize } = context;
+    const { header, snapshots } = image;
+    const tables = await sharedTables(image);
+    if (tables === undefined) return false;
+    return context.trial(async () => {
+      context.reference(0, clusterSize);
+      context.reference(header.l1TableOffset, image.l1.length * 4);
+      for (const { l1TableOffset, l1Size } of snapshots) {
+        context.reference(l1TableOffset, l1Size * 8);
+      }
+      context.reference(header.snapshotsOffset, image.snapshotTable.size);
+      await this.#sharedTables(tables);
+    });
+  }
+
+  async #sharedTables({ entries, indexes, times, active }: SharedTables): Promise<void> {
+    const context = this.#context;
+    const { clusterSize, image } = context;
+    context.expect((entries.length / 2) * clusterSize);
+    for await (const batch of walkL2(image, entries)) {
+      for (const visit of batch) {
+        const number = visit.index;
+        context.times = times[number] as number;
+        this.#enter({ ...visit, index: indexes[number] as number }, number < active);
+      }
+      await context.passed(batch.length * clusterSize);
+    }
   }
 
   async #tree(offset: number, l1: Table, active: boolean): Promise<void> {
@@ -106,10 +146,10 @@ export class ReferenceWalk {
 
   /**
    * Counts what an L2 table leads to. Ordinary data clusters, millions of them, are counted right
-   * here with 32-bit arithmetic; everything else goes the long way.
+   * here with 32-bit arithmetic, neighbours together; everything else goes the long way.
    */
   #table(bytes: Uint8Array, index: number, base: number, active: boolean): void {
-    const { image, clusterSize, counts, report } = this.#context;
+    const { image, clusterSize, counts, report, times } = this.#context;
     const { header } = image;
     const { clusterBits } = header;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -125,6 +165,8 @@ export class ReferenceWalk {
     let allocated = 0;
     let fragmented = 0;
     let suspect = false;
+    // Behind the run of neighbours that was looked at last.
+    let end = 0;
     for (let at = 0; at < bytes.length; at += step) {
       const high = view.getUint32(at);
       const low = view.getUint32(at + 4);
@@ -133,12 +175,29 @@ export class ReferenceWalk {
         const cluster =
           upper < highLimit ? (upper << (32 - clusterBits)) | (low >>> clusterBits) : 0;
         if (cluster === 0 && (upper | low) === 0) continue;
-        if (cluster > 0 && counts.addInside(cluster)) {
-          allocated += 1;
-          if (expected >= 0 && cluster !== expected) fragmented += 1;
-          expected = cluster + 1;
-          if (blocks.disagrees(cluster, high >= 0x80000000)) suspect = true;
-          continue;
+        // What is left of a run that went wrong is not looked through again for each of its entries.
+        if (end <= at) {
+          const goesOn = at + 8 < bytes.length && view.getUint32(at + 12) === low + clusterSize;
+          end = goesOn ? endOfRun(view, at, clusterSize) : at + 8;
+        }
+        if (cluster > 0 && end === at + 8) {
+          if (counts.addInside(cluster, times)) {
+            allocated += 1;
+            if (expected >= 0 && cluster !== expected) fragmented += 1;
+            expected = cluster + 1;
+            if (blocks.disagrees(cluster, high >= 0x80000000)) suspect = true;
+            continue;
+          }
+        } else if (cluster > 0) {
+          const length = counts.addRun(cluster, (end - at) / 8, times);
+          if (length > 0) {
+            allocated += length;
+            if (expected >= 0 && cluster !== expected) fragmented += 1;
+            expected = cluster + length;
+            if (blocks.disagreesRun(cluster, length, high >= 0x80000000)) suspect = true;
+            at += (length - 1) * 8;
+            continue;
+          }
         }
       }
       const guest = base + (at / step) * clusterSize;
@@ -291,4 +350,16 @@ function countEntries(l1: Table): number {
     if (((l1[i] as number) | (l1[i + 1] as number)) !== 0) entries += 1;
   }
   return entries;
+}
+
+/** Behind the entries, from `at` on, each of which leads to the cluster after the one before. */
+function endOfRun(view: DataView, at: number, clusterSize: number): number {
+  const high = view.getUint32(at);
+  let low = view.getUint32(at + 4) + clusterSize;
+  let end = at + 8;
+  while (end < view.byteLength && view.getUint32(end + 4) === low && view.getUint32(end) === high) {
+    end += 8;
+    low += clusterSize;
+  }
+  return end;
 }
