@@ -1,4 +1,5 @@
 /** Copying disks into a new qcow2 file. */
+import { packingIn, type PackingStyle } from '../codecs/packing.ts';
 import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import { alignUp, SECTOR } from '../binary/units.ts';
 import { throwIfCancelled } from '../errors.ts';
@@ -17,7 +18,7 @@ import { PackedWrites, pipeline, readWindow, WINDOW, windows } from './convert-w
 import { stretchesOf, type ReadOrder, type Scattered } from './file-order.ts';
 import type { RunOptions } from './operation.ts';
 import type { Loss } from './salvage.ts';
-import { Lanes, Transfer } from './transfer.ts';
+import { Lanes, recycle, Transfer } from './transfer.ts';
 import { yieldToEvents } from './yield.ts';
 import { isZero } from './zeros.ts';
 
@@ -30,6 +31,8 @@ export interface ConvertQcow2Options extends RunOptions {
   onSource?: ((source: Disk, start: number) => void) | undefined;
   /** Packs every cluster that gets smaller by it. */
   compress?: boolean | undefined;
+  /** What zlib's clusters are to be like; those of qemu-img where it is not given. */
+  packing?: PackingStyle | undefined;
   /** The image whose persistent bitmaps are copied, apart from those not saved cleanly. */
   bitmapsOf?: Qcow2Image | undefined;
   /** Takes what cannot be read of a source; zeros stand for it. Without it, that ends the work. */
@@ -40,6 +43,12 @@ export interface ConvertQcow2Options extends RunOptions {
    */
   order?: ReadOrder | undefined;
   pool?: CodecPool | undefined;
+}
+
+/** Memory that contents lie in, and what it was read from. */
+interface Read {
+  storage: Storage;
+  bytes: Uint8Array<ArrayBuffer>;
 }
 
 /** The same with a pool, which is there from here on. */
@@ -180,9 +189,26 @@ class Copy {
     const { pool, signal } = this.#options;
     return pipeline(
       windows(copyChunks(source, batches, from)),
-      (window) => readWindow(window, { pool, signal, lost: this.#losing(source) }),
-      (window, contents) => this.#write(window, contents, start),
+      async (window) => {
+        const reads: Read[] = [];
+        const used = (storage: Storage, bytes: Uint8Array<ArrayBuffer>): void => {
+          reads.push({ storage, bytes });
+        };
+        const lost = this.#losing(source);
+        return { reads, contents: await readWindow(window, { pool, signal, lost, used }) };
+      },
+      async (window, { contents, reads }) => {
+        await this.#write(window, contents, start);
+        this.#recycle(reads);
+      },
     );
+  }
+
+  /** The memory of a window serves again when all that was begun until now is written. */
+  #recycle(reads: readonly Read[]): void {
+    void this.#lanes.settled().then(() => {
+      for (const { storage, bytes } of reads) recycle(storage, bytes);
+    });
   }
 
   async #addScattered(source: Disk, start: number, stretch: Scattered): Promise<void> {
@@ -263,8 +289,8 @@ class Copy {
 
   /** The clusters of a window that hold something, in guest order. */
   async #readAndPack(window: PackWindow): Promise<PackedCluster[]> {
-    const { pool, sparse, image } = this.#options;
-    const codec = image?.compressionType ?? 'zlib';
+    const { pool, sparse, image, packing } = this.#options;
+    const codec = packingIn(packing, image?.compressionType ?? 'zlib');
     const { clusterSize } = this.#writer;
     const bytes = await readPackWindow(window, clusterSize, this.#options);
     const wanted: number[] = [];
