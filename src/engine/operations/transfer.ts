@@ -338,7 +338,8 @@ function* plan(extents: readonly ChainExtent[]): Generator<Job> {
     if (extent.unknown) throw unreadable(extent, missing(extent));
     if (extent.kind === 'invalid') throw unreadable(extent, 'data-unaligned');
     if (extent.kind === 'compressed') addPacked(partsOf(packed, extent), extent);
-    else if (extent.kind === 'data' && extent.length >= readSize(extent.storage)) yield* cutData(extent);
+    else if (extent.kind === 'data' && extent.length >= readSize(extent.storage))
+      yield* cutData(extent);
     else if (extent.kind === 'data') partsOf(data, extent).push(dataPart(extent));
   }
   for (const { storage, disk, parts } of data) {
