@@ -18,7 +18,9 @@ import { randomFor, wound } from '../images/wounds.ts';
 function smallest(bytes: Uint8Array): number | undefined {
   if (bytes.length < 104) return undefined;
   const header = new DataView(bytes.buffer, bytes.byteOffset, 104);
-  const [clusterBits, order] = [header.getUint32(20), header.getUint32(96)];
+  const clusterBits = header.getUint32(20);
+  // Version 2, which damage can make of 3, has no such field.
+  const order = header.getUint32(4) === 2 ? 4 : header.getUint32(96);
   if (clusterBits > 21 || order > 6) return undefined;
   const refcountBits = 2 ** order;
   const blockEntries = (2 ** clusterBits * 8) / refcountBits;

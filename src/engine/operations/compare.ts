@@ -2,9 +2,10 @@
 import { InlinePool, type CodecPool } from '../codecs/pool.ts';
 import { ImageError, isImageError, throwIfCancelled } from '../errors.ts';
 import type { Disk } from '../formats/format.ts';
-import { blockStatus, runEnd } from './block-status.ts';
-import { mapChain, type ChainExtent } from './chain.ts';
+import type { ChainExtent } from './chain.ts';
 import type { CompareOutcome, CompareReport, CompareSide } from './compare-report.ts';
+import { leftToCompare } from './compare-scattered.ts';
+import { cutToPair, isEmpty, pairUp, type Pair } from './disk-pairs.ts';
 import type { RunOptions } from './operation.ts';
 import type { DiskPiece } from './pieces.ts';
 import { readPieces } from './read.ts';
@@ -40,16 +41,6 @@ export async function compareDisks(
   }
 }
 
-/** A stretch in which each disk has one kind of run. */
-export interface Pair {
-  offset: number;
-  length: number;
-  first: ChainExtent | undefined;
-  second: ChainExtent | undefined;
-  /** In strict mode: both are kept in the same way. */
-  sameStatus: boolean;
-}
-
 class Comparison {
   readonly #first: Disk;
   readonly #second: Disk;
@@ -71,10 +62,23 @@ class Comparison {
     if (this.#options.strict === true && differ) {
       return this.#report({ kind: 'strict-size' }, false);
     }
-    const outcome = await this.#compare(0, common);
+    const outcome = await this.#compareCommon(common);
     if (outcome !== undefined) return this.#report(outcome, false);
     const rest = differ ? await this.#compare(common, total) : undefined;
     return this.#report(rest ?? { kind: 'identical' }, differ);
+  }
+
+  /** The first difference up to the end of the shorter disk. */
+  async #compareCommon(end: number): Promise<CompareOutcome | undefined> {
+    const { pool, signal, strict } = this.#options;
+    if (strict === true || pool === undefined) return this.#compare(0, end);
+    const passed = (bytes: number): void => this.#passed(bytes);
+    const left = leftToCompare(this.#first, this.#second, end, { pool, signal, passed });
+    for await (const { offset, length } of left) {
+      const outcome = await this.#compare(offset, offset + length);
+      if (outcome !== undefined) return outcome;
+    }
+    return undefined;
   }
 
   #report(outcome: CompareOutcome, sizeMismatch: boolean): CompareReport {
@@ -219,12 +223,6 @@ class Comparison {
   }
 }
 
-/** Reads as zeros without a look at the file: behind a disk's end as well. */
-export function isEmpty(extent: ChainExtent | undefined): boolean {
-  if (extent === undefined) return true;
-  return !extent.unknown && (extent.kind === 'zero' || extent.kind === 'unallocated');
-}
-
 /** Why an extent cannot be read whose tables are damaged. */
 export function damaged(extent: ChainExtent): ImageError {
   return new ImageError('unreadable-cluster', {
@@ -233,86 +231,4 @@ export function damaged(extent: ChainExtent): ImageError {
     length: extent.length,
     reason: extent.reason ?? 'data-unaligned',
   });
-}
-
-/** The part of an extent that lies in a pair. */
-export function cutToPair(extent: ChainExtent, { offset, length }: Pair): ChainExtent {
-  const skip = offset - extent.offset;
-  const isData = extent.kind === 'data';
-  return {
-    ...extent,
-    offset,
-    length,
-    hostOffset: isData ? extent.hostOffset + skip : extent.hostOffset,
-    clusterOffset: isData ? offset : extent.clusterOffset,
-  };
-}
-
-/** Walks both maps together; behind the end of a disk its extent is undefined. */
-export async function* pairUp(
-  first: Disk,
-  second: Disk,
-  start: number,
-  end: number,
-  strict = false,
-): AsyncGenerator<Pair> {
-  const a = new Cursor(first, start, end, strict);
-  const b = new Cursor(second, start, end, strict);
-  for (let offset = start; offset < end;) {
-    const one = a.at(offset) ?? (await a.next(offset));
-    const two = b.at(offset) ?? (await b.next(offset));
-    const until = Math.min(one?.until ?? end, two?.until ?? end, end);
-    const sameStatus = one === undefined || two === undefined || one.status === two.status;
-    const extents = { first: one?.extent, second: two?.extent };
-    yield { offset, length: until - offset, ...extents, sameStatus };
-    offset = until;
-  }
-}
-
-/** A run from the place on that was asked for. */
-interface Place {
-  extent: ChainExtent;
-  until: number;
-  /** Only in strict mode; '' otherwise. */
-  status: string;
-}
-
-/** A place in the runs of a disk, moving forward only. */
-class Cursor {
-  readonly #disk: Disk;
-  readonly #strict: boolean;
-  readonly #batches: AsyncGenerator<ChainExtent[], undefined>;
-  #batch: ChainExtent[] = [];
-  #index = 0;
-
-  constructor(disk: Disk, start: number, end: number, strict: boolean) {
-    this.#disk = disk;
-    this.#strict = strict;
-    this.#batches = mapChain(disk, start, Math.max(0, end - start));
-  }
-
-  /** The run that holds `offset`, as far as it is at hand. */
-  at(offset: number): Place | undefined {
-    for (; this.#index < this.#batch.length; this.#index++) {
-      const extent = this.#batch[this.#index];
-      if (extent === undefined) break;
-      const until = extent.offset + extent.length;
-      if (offset >= until) continue;
-      if (!this.#strict) return { extent, until, status: '' };
-      const end = runEnd(this.#disk, extent, offset);
-      return { extent, until: end, status: blockStatus(this.#disk, extent, offset, end) };
-    }
-    return undefined;
-  }
-
-  async next(offset: number): Promise<Place | undefined> {
-    for (;;) {
-      const step: IteratorResult<ChainExtent[], undefined> = await this.#batches.next();
-      if (step.done === true) return undefined;
-      this.#batch = step.value;
-      this.#index = 0;
-      const found = this.at(offset);
-      if (found !== undefined) return found;
-    }
-  }
 }

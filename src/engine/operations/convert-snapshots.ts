@@ -12,7 +12,7 @@ import { createSnapshot } from '../formats/qcow2/edit/snapshots.ts';
 import type { Snapshot } from '../formats/qcow2/snapshots.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { ChainExtent } from './chain.ts';
-import { isEmpty, pairUp, type Pair } from './compare.ts';
+import { isEmpty, pairUp, type Pair } from './disk-pairs.ts';
 import type { ConvertReport } from './convert.ts';
 import { copyBitmaps, type ConvertQcow2Options } from './convert-qcow2.ts';
 import type { Range } from './finding.ts';

@@ -48,7 +48,7 @@ export class PackedWrites {
 
 /** Prepares the next item while the one before is finished. */
 export async function pipeline<Item, Prepared>(
-  items: AsyncIterable<Item>,
+  items: AsyncIterable<Item> | Iterable<Item>,
   prepare: (item: Item) => Promise<Prepared>,
   finish: (item: Item, prepared: Prepared) => Promise<void>,
 ): Promise<void> {

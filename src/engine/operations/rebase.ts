@@ -12,7 +12,7 @@ import type { Qcow2Writer } from '../formats/qcow2/edit/writer.ts';
 import type { Qcow2Image } from '../formats/qcow2/image.ts';
 import type { ByteRange } from '../storage/range-set.ts';
 import { mapChain } from './chain.ts';
-import { pairUp, type Pair } from './compare.ts';
+import { pairUp, type Pair } from './disk-pairs.ts';
 import { isSamePlace, type SameMedium } from './compare-ranges.ts';
 import type { RunOptions } from './operation.ts';
 import { readDisk, readerOfOldBelow } from './read.ts';
