@@ -9,12 +9,19 @@ const COPIED = 2 ** 31;
 /** Writes a cluster-sized buffer with what the guest has at an offset, bytes. */
 type Fill = (cluster: Buffer, guestOffset: number) => void;
 
+interface Scatter {
+  /** Clusters that lie in random order among each other; all of them unless it is said. */
+  among?: number;
+  /** Without it, the clusters are holes of the file. */
+  fill?: Fill;
+}
+
 /**
- * A qcow2 image (version 3, clusters of 64 KiB) all of whose clusters lie in random order in the
- * file, as after years of a machine's life. Without `fill` they are holes of the file.
+ * A qcow2 image (version 3, clusters of 64 KiB) whose clusters lie in random order in the file, as
+ * after years of a machine's life.
  * @param size of the disk, bytes: whole clusters
  */
-export function writeScattered(file: string, size: number, fill?: Fill): void {
+export function writeScattered(file: string, size: number, { among, fill }: Scatter): void {
   const clusters = size / CLUSTER;
   const tables = Math.ceil(clusters / ENTRIES);
   const l1Clusters = Math.ceil(tables / ENTRIES);
@@ -39,7 +46,7 @@ export function writeScattered(file: string, size: number, fill?: Fill): void {
     entries(tables, (index) => l2 + index, COPIED),
     l1,
   );
-  const order = shuffled(clusters);
+  const order = shuffled(clusters, among ?? clusters);
   for (let table = 0; table < tables; table++) {
     const there = Math.min(ENTRIES, clusters - table * ENTRIES);
     const place = (index: number): number => first + (order[table * ENTRIES + index] ?? 0);
@@ -101,12 +108,16 @@ function counts(block: number, all: number): Buffer {
   return bytes;
 }
 
-/** The numbers below `count` in an order that is random, and the same on every machine. */
-function shuffled(count: number): Uint32Array {
+/**
+ * The numbers below `count` in an order that is random, and the same on every machine; `among` of
+ * them stay together.
+ */
+function shuffled(count: number, among: number): Uint32Array {
   const random = mulberry32(0x5ca77e5);
   const numbers = Uint32Array.from({ length: count }, (_, index) => index);
   for (let index = count - 1; index > 0; index--) {
-    const other = Math.floor(random() * (index + 1));
+    const first = index - (index % among);
+    const other = first + Math.floor(random() * (index - first + 1));
     const kept = numbers[index] ?? 0;
     numbers[index] = numbers[other] ?? 0;
     numbers[other] = kept;

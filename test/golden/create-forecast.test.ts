@@ -33,7 +33,8 @@ describe.skipIf(!available)('the forecast of a new image', () => {
   test.each(CASES)('%s %o', async (format, chosen) => {
     const folder = mkdtempSync(join(tmpdir(), 'forecast-'));
     try {
-      const size = 20 * GIB;
+      // Five million small clusters keep the real program busy for half a minute.
+      const size = chosen['cluster_size'] === '4k' ? 2 * GIB : 20 * GIB;
       const wish = { format, size, chosen, over: false, encrypted: false };
       const forecast = createForecast(wish, size);
       const list = Object.entries(optionList(wish)).map(([id, value]) => `${id}=${value}`);

@@ -23,8 +23,8 @@ import { decodeBlock, type RefcountBlock, type RefcountTable } from './refcounts
 import type { ClusterSets } from './survey-sets.ts';
 import { COMPRESSED_HIGH, entryOffset, OFFSET_HIGH, ZERO_LOW } from './tables.ts';
 
-/** Bytes of refcount blocks that are read together. */
-const BATCH_BYTES = 4 * 1024 * 1024;
+/** Bytes of refcount blocks that are read together: as many as are worth several requests at once. */
+const BATCH_BYTES = 16 * 1024 * 1024;
 /** Bytes of bitmap tables that any image may have, whatever the size of its file. */
 const LEAST_BITMAP_BYTES = 64 * 1024 * 1024;
 
