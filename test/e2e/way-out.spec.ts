@@ -9,9 +9,10 @@ import { openImage, sha256, showPanel, start } from './page.ts';
 const hasQemu = spawnSync('qemu-img', ['--version']).error === undefined;
 
 test('what is too long for the browser’s check is made here and downloaded by itself', async ({
-  baseURL = '',
+  baseURL,
 }, info) => {
   test.slow();
+  if (baseURL === undefined) throw new Error('The tests have an address in their configuration.');
   // Bytes: 256 MiB, all of it data.
   const { head, size } = largeImage(4096);
   const image = info.outputPath('large.qcow2');
