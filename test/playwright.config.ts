@@ -21,7 +21,8 @@ export default defineConfig({
     launchOptions: await chromiumOptions(),
     // What does not appear is not waited for until the test's time is up.
     actionTimeout: 20_000,
-    trace: 'retain-on-failure',
+    // A trace of every test would take as long again as all of them.
+    trace: process.env['E2E_TRACE'] === undefined ? 'off' : 'retain-on-failure',
     locale: 'en-US',
   },
   projects: [{ name: 'chromium', use: { ...devices['Desktop Chrome'] } }],

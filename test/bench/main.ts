@@ -50,9 +50,10 @@ export async function main(args: string[]): Promise<void> {
         failed++;
         console.error(`${name} failed:`, error);
       }
+      // After each part: a long run may be interrupted.
+      writeReport(REPORT, rows, versions(app));
+      if (values.write) writeDocs(rows, lines, { versions: versions(app), runs });
     }
-    writeReport(REPORT, rows, versions(app));
-    if (values.write) writeDocs(rows, lines, { versions: versions(app), runs });
   } finally {
     await app.stop();
     rmSync(scratch, { recursive: true, force: true });
